@@ -1,0 +1,1 @@
+//! The embedded S3 server: s3s over a folder, on loopback.

@@ -1,0 +1,3 @@
+//! The embedded S3 server: s3s over a folder, on loopback.
+
+fn main() {}

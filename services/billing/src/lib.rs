@@ -1,0 +1,1 @@
+//! Prices, quotes, holds, metering and the ledger; its own database.

@@ -1,0 +1,3 @@
+//! Prices, quotes, holds, metering and the ledger; its own database.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The compilation engine (quantise, export, prove), and the thin service around it.

@@ -1,0 +1,3 @@
+//! The compilation engine (quantise, export, prove), and the thin service around it.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The evaluation engine, and the thin service around it.

@@ -1,0 +1,3 @@
+//! The evaluation engine, and the thin service around it.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Serves compiled models: OpenAI-compatible chat and completions.

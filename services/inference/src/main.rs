@@ -1,0 +1,3 @@
+//! Serves compiled models: OpenAI-compatible chat and completions.
+
+fn main() {}

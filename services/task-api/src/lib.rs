@@ -1,0 +1,1 @@
+//! HTTP API, tasks, datasets, models, deployments, users, and the projections of events.

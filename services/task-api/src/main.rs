@@ -1,0 +1,3 @@
+//! HTTP API, tasks, datasets, models, deployments, users, and the projections of events.
+
+fn main() {}

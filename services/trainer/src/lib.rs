@@ -1,0 +1,1 @@
+//! The training engine, and the thin service around it.

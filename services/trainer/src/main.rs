@@ -1,0 +1,3 @@
+//! The training engine, and the thin service around it.
+
+fn main() {}

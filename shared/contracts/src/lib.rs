@@ -1,0 +1,1 @@
+//! Every command, event, subject, stream and engine line, typed and versioned. Pure.

@@ -1,0 +1,1 @@
+//! Dataset formats: detection, row validation with line numbers, streaming readers, splits and statistics.

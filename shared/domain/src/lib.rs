@@ -1,0 +1,1 @@
+//! Ids, money, task specifications with their validation, and the task state machine. Pure.

@@ -1,0 +1,1 @@
+//! Architectures, weight files (safetensors, GGUF), tokenizer, chat template, generation.

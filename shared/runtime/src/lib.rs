@@ -1,0 +1,1 @@
+//! Configuration, clock, tracing, health and shutdown of a service process.

@@ -1,0 +1,1 @@
+//! Database plumbing: connect (SQLite or PostgreSQL), migrations, outbox, inbox.

@@ -1,0 +1,1 @@
+//! What every worker does: claim, renew, run the engine child, stages, progress, logs, usage, checkpoints, stop.
