@@ -1,0 +1,190 @@
+//! AdamW (Loshchilov and Hutter 2019) in one pass over each parameter, as `torch.optim.AdamW` computes it.
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use candle_core::{CpuStorage, InplaceOp2, Layout, Result as CandleResult, Tensor, Var};
+use rayon::prelude::*;
+
+use crate::{Result, error::refuse, pool::in_pool, slices::floats};
+
+/// Elements a task works on.
+const PART: usize = 1 << 14;
+
+/// The constants of the update.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdamWOptions {
+    /// Decay of the first moment.
+    pub beta1: f64,
+    /// Decay of the second moment.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub eps: f64,
+    /// Decoupled weight decay: `p -= lr · weight_decay · p`.
+    pub weight_decay: f64,
+}
+
+impl Default for AdamWOptions {
+    fn default() -> Self {
+        Self { beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.0 }
+    }
+}
+
+/// The running averages of one parameter, row-major like the parameter.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Moments {
+    /// Average of gradients.
+    pub first: Vec<f32>,
+    /// Average of squared gradients.
+    pub second: Vec<f32>,
+}
+
+/// The optimizer's state: moments by parameter name, and the count of steps done.
+#[derive(Clone, Debug, Default)]
+pub struct AdamW {
+    options: AdamWOptions,
+    steps: u64,
+    moments: BTreeMap<String, Moments>,
+}
+
+impl AdamW {
+    /// A fresh optimizer: no steps done.
+    pub fn new(options: AdamWOptions) -> Self {
+        Self { options, steps: 0, moments: BTreeMap::new() }
+    }
+
+    /// An optimizer as it was saved.
+    pub fn restore(options: AdamWOptions, steps: u64, moments: BTreeMap<String, Moments>) -> Self {
+        Self { options, steps, moments }
+    }
+
+    /// Steps done so far.
+    pub fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    /// The moments by parameter name, for saving.
+    pub fn moments(&self) -> &BTreeMap<String, Moments> {
+        &self.moments
+    }
+
+    /// Memory the moments take.
+    pub fn bytes(&self) -> usize {
+        self.moments.values().map(|m| (m.first.len() + m.second.len()) * 4).sum()
+    }
+
+    /// One step: every gradient is multiplied by `grad_scale` (clipping, loss scale), then
+    /// `m = b1 m + (1-b1) g; v = b2 v + (1-b2) g²; p -= lr/(1-b1^t) · m / (sqrt(v)/sqrt(1-b2^t) + eps)`.
+    pub fn step<'a>(
+        &mut self,
+        lr: f64,
+        grad_scale: f64,
+        parameters: impl IntoIterator<Item = (&'a str, &'a Var, &'a Tensor)>,
+    ) -> Result<()> {
+        self.steps += 1;
+        let update = Update::new(self.options, self.steps, lr, grad_scale);
+        for (name, parameter, grad) in parameters {
+            if parameter.shape() != grad.shape() {
+                let dims = (parameter.dims(), grad.dims());
+                return refuse("adamw", format!("`{name}` and its gradient are {dims:?}"));
+            }
+            if !self.moments.contains_key(name) {
+                self.moments.insert(name.to_owned(), Moments::default());
+            }
+            let moments = self.moments.get_mut(name).expect("inserted above");
+            if moments.first.is_empty() {
+                let n = parameter.elem_count();
+                *moments = Moments { first: vec![0.0; n], second: vec![0.0; n] };
+            }
+            if moments.first.len() != parameter.elem_count() || moments.second.len() != parameter.elem_count()
+            {
+                return refuse("adamw", format!("the saved moments of `{name}` have another size"));
+            }
+            apply(update, moments, parameter, grad)?;
+        }
+        Ok(())
+    }
+}
+
+fn apply(update: Update, moments: &mut Moments, parameter: &Var, grad: &Tensor) -> Result<()> {
+    let op = Step { update, moments: RefCell::new(moments) };
+    if parameter.device().is_cpu() {
+        parameter.as_tensor().inplace_op2(&grad.contiguous()?, &op)?;
+    } else {
+        let cpu = candle_core::Device::Cpu;
+        let host = parameter.as_tensor().to_device(&cpu)?;
+        host.inplace_op2(&grad.to_device(&cpu)?.contiguous()?, &op)?;
+        parameter.set(&host.to_device(parameter.device())?)?;
+    }
+    Ok(())
+}
+
+/// The scalars of one step.
+#[derive(Clone, Copy)]
+struct Update {
+    beta1: f32,
+    beta2: f32,
+    eps: f32,
+    keep: f32,
+    rate: f32,
+    root: f32,
+    grad_scale: f32,
+}
+
+impl Update {
+    fn new(options: AdamWOptions, step: u64, lr: f64, grad_scale: f64) -> Self {
+        let power = step.min(i32::MAX as u64) as i32;
+        Self {
+            beta1: options.beta1 as f32,
+            beta2: options.beta2 as f32,
+            eps: options.eps as f32,
+            keep: (1.0 - lr * options.weight_decay) as f32,
+            rate: (lr / (1.0 - options.beta1.powi(power))) as f32,
+            root: (1.0 - options.beta2.powi(power)).sqrt() as f32,
+            grad_scale: grad_scale as f32,
+        }
+    }
+
+    fn run(self, p: &mut [f32], grad: &[f32], first: &mut [f32], second: &mut [f32]) {
+        for n in 0..p.len() {
+            let g = grad[n] * self.grad_scale;
+            first[n] += (g - first[n]) * (1.0 - self.beta1);
+            second[n] = second[n] * self.beta2 + (1.0 - self.beta2) * g * g;
+            let root = second[n].sqrt() / self.root + self.eps;
+            p[n] = p[n] * self.keep - self.rate * (first[n] / root);
+        }
+    }
+}
+
+struct Step<'a> {
+    update: Update,
+    moments: RefCell<&'a mut Moments>,
+}
+
+impl InplaceOp2 for Step<'_> {
+    fn name(&self) -> &'static str {
+        "adamw"
+    }
+
+    fn cpu_fwd(
+        &self,
+        p: &mut CpuStorage,
+        layout: &Layout,
+        grad: &CpuStorage,
+        grad_layout: &Layout,
+    ) -> CandleResult<()> {
+        let grad = floats(grad, grad_layout)?;
+        let (Some((from, to)), CpuStorage::F32(p)) = (layout.contiguous_offsets(), p) else {
+            candle_core::bail!("adamw needs a contiguous f32 parameter")
+        };
+        let p = &mut p[from..to];
+        let mut moments = self.moments.borrow_mut();
+        let Moments { first, second } = &mut **moments;
+        let update = self.update;
+        in_pool(|| {
+            let parts = p.par_chunks_mut(PART).zip(grad.par_chunks(PART));
+            let moments = first.par_chunks_mut(PART).zip(second.par_chunks_mut(PART));
+            parts.zip(moments).for_each(|((p, grad), (first, second))| update.run(p, grad, first, second));
+        });
+        Ok(())
+    }
+}

@@ -1,0 +1,301 @@
+//! The output product and the log-softmax in one: logits exist only for a few tokens at a time.
+
+use std::sync::Mutex;
+
+use candle_core::{CpuStorage, CustomOp2, Layout, Result as CandleResult, Shape, Tensor};
+
+use crate::{
+    Compute, Result, compose,
+    error::refuse,
+    gemm::{Matrix, product},
+    slices::{floats, on_cpu, stored, tensor, with_floats},
+};
+
+/// A target that carries no loss.
+pub const IGNORE: u32 = u32::MAX;
+
+/// Tokens whose logits exist at the same time; fixed, because the weight gradient is summed chunk by chunk.
+const CHUNK: usize = 64;
+
+/// What a batch costs, and how each target fared.
+#[derive(Debug)]
+pub struct TokenLoss {
+    /// The sum of `-log p` over all targets: a scalar in the graph.
+    pub loss_sum: Tensor,
+    /// `log p` of each target, in order; ignored positions are left out.
+    pub log_probs: Vec<f32>,
+    /// Targets that had the highest logit.
+    pub correct: usize,
+}
+
+/// Cross-entropy of `h_td · w_vdᵀ` against `targets_t` ([`IGNORE`] for none), summed. Gradients for `h` and, when `trainable`,
+/// for `w`; both are computed during the forward pass when `h` or `w` is in a graph, so `detach` them for an evaluation.
+pub fn linear_cross_entropy(
+    h_td: &Tensor,
+    w_vd: &Tensor,
+    trainable: bool,
+    targets_t: &[u32],
+    compute: Compute,
+) -> Result<TokenLoss> {
+    check("linear_cross_entropy", h_td, w_vd, targets_t)?;
+    let w_vd = if trainable { w_vd.clone() } else { w_vd.detach() };
+    if !on_cpu(h_td) {
+        return composed(h_td, &w_vd, targets_t, compute);
+    }
+    let (h_td, w_vd) = (h_td.contiguous()?, w_vd.contiguous()?);
+    let (_, d) = h_td.dims2()?;
+    let wanted = Wanted { h: h_td.track_op(), w: w_vd.track_op() };
+    let weights = (wanted.h || wanted.w).then_some(Weights::All(1.0));
+    let outcome = with_floats(&h_td, |h| {
+        with_floats(
+            &w_vd,
+            |w| Ok(Pass { h, w, d, targets: targets_t, compute }.run(weights.as_ref(), wanted)),
+        )
+    })?;
+    let kept = |&(_, &target): &(usize, &u32)| target != IGNORE;
+    let log_probs: Vec<f32> =
+        targets_t.iter().enumerate().filter(kept).map(|(t, _)| outcome.log_probs[t]).collect();
+    let loss = -log_probs.iter().map(|&p| f64::from(p)).sum::<f64>();
+    let op = LossSum {
+        loss: loss as f32,
+        targets: targets_t.to_vec(),
+        compute,
+        gradients: Mutex::new(Some((outcome.dh, outcome.dw))),
+    };
+    Ok(TokenLoss { loss_sum: h_td.apply_op2(&w_vd, op)?, log_probs, correct: outcome.correct })
+}
+
+/// `log p` of each target under `softmax(h · wᵀ)`: `[t]`, 0 at [`IGNORE`]. Differentiable; the backward pass computes the logits
+/// again.
+pub fn linear_log_probs(
+    h_td: &Tensor,
+    w_vd: &Tensor,
+    trainable: bool,
+    targets_t: &[u32],
+    compute: Compute,
+) -> Result<Tensor> {
+    check("linear_log_probs", h_td, w_vd, targets_t)?;
+    let w_vd = if trainable { w_vd.clone() } else { w_vd.detach() };
+    if !on_cpu(h_td) {
+        return compose::linear_log_probs(h_td, &w_vd, targets_t, compute);
+    }
+    Ok(h_td
+        .contiguous()?
+        .apply_op2(&w_vd.contiguous()?, LogProbs { targets: targets_t.to_vec(), compute })?)
+}
+
+fn check(op: &'static str, h_td: &Tensor, w_vd: &Tensor, targets_t: &[u32]) -> Result<()> {
+    let ((t, d), (v, wd)) = (h_td.dims2()?, w_vd.dims2()?);
+    if d != wd || targets_t.len() != t {
+        return refuse(op, format!("h is [{t}, {d}], w [{v}, {wd}], with {} targets", targets_t.len()));
+    }
+    if let Some(target) = targets_t.iter().find(|&&target| target != IGNORE && target as usize >= v) {
+        return refuse(op, format!("target {target} is beyond the vocabulary of {v}"));
+    }
+    Ok(())
+}
+
+fn composed(h_td: &Tensor, w_vd: &Tensor, targets_t: &[u32], compute: Compute) -> Result<TokenLoss> {
+    let log_probs_t = compose::linear_log_probs(h_td, w_vd, targets_t, compute)?;
+    let best: Vec<u32> = compose::linear(&h_td.detach(), &w_vd.detach(), compute)?.argmax(1)?.to_vec1()?;
+    let values: Vec<f32> = log_probs_t.to_vec1()?;
+    let kept = targets_t.iter().zip(&values).filter(|&(&target, _)| target != IGNORE);
+    Ok(TokenLoss {
+        loss_sum: log_probs_t.sum_all()?.neg()?,
+        log_probs: kept.map(|(_, &p)| p).collect(),
+        correct: targets_t.iter().zip(&best).filter(|(target, best)| target == best).count(),
+    })
+}
+
+/// The gradient of the loss with respect to each token's `-log p`.
+enum Weights<'a> {
+    All(f32),
+    PerToken(&'a [f32]),
+}
+
+/// Which gradients a pass computes.
+#[derive(Clone, Copy)]
+struct Wanted {
+    h: bool,
+    w: bool,
+}
+
+struct Pass<'a> {
+    h: &'a [f32],
+    w: &'a [f32],
+    d: usize,
+    targets: &'a [u32],
+    compute: Compute,
+}
+
+struct Outcome {
+    /// One a token, 0 where ignored.
+    log_probs: Vec<f32>,
+    correct: usize,
+    dh: Vec<f32>,
+    dw: Vec<f32>,
+}
+
+impl Pass<'_> {
+    fn run(&self, weights: Option<&Weights>, wanted: Wanted) -> Outcome {
+        let (t, d, v) = (self.targets.len(), self.d, self.w.len() / self.d);
+        let mut outcome = Outcome {
+            log_probs: vec![0.0; t],
+            correct: 0,
+            dh: vec![0.0; if wanted.h { t * d } else { 0 }],
+            dw: vec![0.0; if wanted.w { v * d } else { 0 }],
+        };
+        let kept: Vec<usize> = (0..t).filter(|&t| self.targets[t] != IGNORE).collect();
+        for rows in kept.chunks(CHUNK) {
+            let n = rows.len();
+            let h: Vec<f32> = rows.iter().flat_map(|&t| &self.h[t * d..][..d]).copied().collect();
+            let mut logits = vec![0.0; n * v];
+            let w = Matrix::new(self.w, v, d);
+            product(Matrix::new(&h, n, d), w.t(), &mut logits, self.compute, self.compute);
+            for (&t, logits) in rows.iter().zip(logits.chunks_mut(v)) {
+                let target = self.targets[t] as usize;
+                let mut best = 0;
+                for n in 1..v {
+                    if logits[n] > logits[best] {
+                        best = n;
+                    }
+                }
+                let max = logits[best];
+                let sum: f32 = logits.iter().map(|&x| (x - max).exp()).sum();
+                let lse = max + sum.ln();
+                outcome.log_probs[t] = logits[target] - lse;
+                outcome.correct += usize::from(best == target);
+                let Some(weights) = weights else { continue };
+                let weight = match weights {
+                    Weights::All(weight) => *weight,
+                    Weights::PerToken(weights) => weights[t],
+                };
+                for (n, x) in logits.iter_mut().enumerate() {
+                    *x = weight * ((*x - lse).exp() - if n == target { 1.0 } else { 0.0 });
+                }
+            }
+            let dlogits = Matrix::new(&logits, n, v);
+            if wanted.h {
+                let mut dh = vec![0.0; n * d];
+                product(dlogits, w, &mut dh, self.compute, self.compute);
+                for (&t, dh) in rows.iter().zip(dh.chunks(d)) {
+                    outcome.dh[t * d..][..d].copy_from_slice(dh);
+                }
+            }
+            if wanted.w {
+                let mut dw = vec![0.0; v * d];
+                product(dlogits.t(), Matrix::new(&h, n, d), &mut dw, self.compute, Compute::F32);
+                outcome.dw.iter_mut().zip(&dw).for_each(|(sum, dw)| *sum += dw);
+            }
+        }
+        outcome
+    }
+}
+
+struct LossSum {
+    loss: f32,
+    targets: Vec<u32>,
+    compute: Compute,
+    /// Gradients for an outer gradient of 1; taken by the first backward pass.
+    gradients: Mutex<Option<(Vec<f32>, Vec<f32>)>>,
+}
+
+impl CustomOp2 for LossSum {
+    fn name(&self) -> &'static str {
+        "linear-cross-entropy"
+    }
+
+    fn cpu_fwd(
+        &self,
+        _h: &CpuStorage,
+        _h_layout: &Layout,
+        _w: &CpuStorage,
+        _w_layout: &Layout,
+    ) -> CandleResult<(CpuStorage, Shape)> {
+        Ok(stored(vec![self.loss], ()))
+    }
+
+    fn bwd(
+        &self,
+        h: &Tensor,
+        w: &Tensor,
+        _y: &Tensor,
+        grad: &Tensor,
+    ) -> CandleResult<(Option<Tensor>, Option<Tensor>)> {
+        let grad = grad.to_scalar::<f32>()?;
+        let wanted = Wanted { h: h.track_op(), w: w.track_op() };
+        let taken = self.gradients.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let (mut dh, mut dw) = match taken {
+            Some(gradients) => gradients,
+            None => with_floats(h, |h_floats| {
+                with_floats(w, |w| {
+                    let (d, targets, compute) = (h.dim(1)?, &self.targets, self.compute);
+                    let pass = Pass { h: h_floats, w, d, targets, compute };
+                    let outcome = pass.run(Some(&Weights::All(1.0)), wanted);
+                    Ok((outcome.dh, outcome.dw))
+                })
+            })?,
+        };
+        for d in [&mut dh, &mut dw] {
+            d.iter_mut().for_each(|d| *d *= grad);
+        }
+        gradient_pair(wanted, dh, dw, h, w)
+    }
+}
+
+fn gradient_pair(
+    wanted: Wanted,
+    dh: Vec<f32>,
+    dw: Vec<f32>,
+    h: &Tensor,
+    w: &Tensor,
+) -> CandleResult<(Option<Tensor>, Option<Tensor>)> {
+    let dh = if wanted.h { Some(tensor(dh, h.shape())?) } else { None };
+    let dw = if wanted.w { Some(tensor(dw, w.shape())?) } else { None };
+    Ok((dh, dw))
+}
+
+struct LogProbs {
+    targets: Vec<u32>,
+    compute: Compute,
+}
+
+impl CustomOp2 for LogProbs {
+    fn name(&self) -> &'static str {
+        "linear-log-probs"
+    }
+
+    fn cpu_fwd(
+        &self,
+        h: &CpuStorage,
+        h_layout: &Layout,
+        w: &CpuStorage,
+        w_layout: &Layout,
+    ) -> CandleResult<(CpuStorage, Shape)> {
+        let (t, d) = h_layout.shape().dims2()?;
+        let (h, w) = (floats(h, h_layout)?, floats(w, w_layout)?);
+        let pass = Pass { h, w, d, targets: &self.targets, compute: self.compute };
+        Ok(stored(pass.run(None, Wanted { h: false, w: false }).log_probs, t))
+    }
+
+    fn bwd(
+        &self,
+        h: &Tensor,
+        w: &Tensor,
+        _y: &Tensor,
+        grad: &Tensor,
+    ) -> CandleResult<(Option<Tensor>, Option<Tensor>)> {
+        let wanted = Wanted { h: h.track_op(), w: w.track_op() };
+        let d = h.dim(1)?;
+        let outcome = with_floats(h, |h| {
+            with_floats(w, |w| {
+                with_floats(grad, |grad| {
+                    let weights: Vec<f32> = grad.iter().map(|g| -g).collect();
+                    let pass = Pass { h, w, d, targets: &self.targets, compute: self.compute };
+                    Ok(pass.run(Some(&Weights::PerToken(&weights)), wanted))
+                })
+            })
+        })?;
+        gradient_pair(wanted, outcome.dh, outcome.dw, h, w)
+    }
+}

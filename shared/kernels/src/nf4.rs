@@ -1,0 +1,247 @@
+//! `y = x · wᵀ` with a frozen weight in NF4: 4-bit codes, one scale per 64 weights (QLoRA, Dettmers et al. 2023, appendix E;
+//! codes as bitsandbytes writes them).
+
+use std::sync::Arc;
+
+use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result as CandleResult, Shape, Tensor};
+
+use crate::{
+    Compute, Result, compose,
+    error::refuse,
+    gemm::{Matrix, product},
+    slices::{floats, on_cpu, stored, tensor, with_floats},
+};
+
+/// Weights that share one scale.
+pub(crate) const BLOCK: usize = 64;
+/// Scales that share one second-level scale under double quantisation.
+const SCALE_BLOCK: usize = 256;
+
+/// The 16 values of the format.
+pub(crate) const LEVELS: [f32; 16] = [
+    -1.0,
+    -0.696_192_8,
+    -0.525_073_05,
+    -0.394_917_5,
+    -0.284_441_38,
+    -0.184_773_43,
+    -0.091_050_036,
+    0.0,
+    0.079_580_3,
+    0.160_930_2,
+    0.246_112_3,
+    0.337_915_24,
+    0.440_709_83,
+    0.562_617,
+    0.722_956_84,
+    1.0,
+];
+
+/// A frozen linear layer in NF4, dequantised for every product and never held as f32.
+#[derive(Clone, Debug)]
+pub struct Nf4Linear {
+    weight: Arc<Quantized>,
+    compute: Compute,
+}
+
+/// Row-major `[o, i]` codes, two a byte (the first in the high nibble), and their scales.
+#[derive(Debug)]
+pub(crate) struct Quantized {
+    pub(crate) o: usize,
+    pub(crate) i: usize,
+    codes: Vec<u8>,
+    scales: Scales,
+}
+
+#[derive(Debug)]
+enum Scales {
+    Plain(Vec<f32>),
+    /// `scale = table[code] · second + offset`.
+    Double {
+        codes: Vec<u8>,
+        second: Vec<f32>,
+        offset: f32,
+        table: Box<[f32; 256]>,
+    },
+}
+
+impl Nf4Linear {
+    /// Quantises `w_oi` (any float dtype), read row-major in blocks of 64. With `double_quant` the scales themselves are kept
+    /// in 8 bits (blocks of 256, bitsandbytes' dynamic map).
+    pub fn quantize(w_oi: &Tensor, compute: Compute, double_quant: bool) -> Result<Self> {
+        let (o, i) = w_oi.dims2()?;
+        if o == 0 || i == 0 {
+            return refuse("nf4 linear", format!("the weight is empty: [{o}, {i}]"));
+        }
+        let w = w_oi.to_device(&candle_core::Device::Cpu)?.to_dtype(DType::F32)?;
+        let weight = with_floats(&w, |w| Ok(Quantized::new(w, o, i, double_quant)))?;
+        Ok(Self { weight: Arc::new(weight), compute })
+    }
+
+    /// `x_ti · wᵀ -> [t, o]` with the dequantised weight; gradient for `x` only.
+    pub fn forward(&self, x_ti: &Tensor) -> Result<Tensor> {
+        let (_, i) = x_ti.dims2()?;
+        if i != self.weight.i {
+            return refuse("nf4 linear", format!("x has {i} columns, the weight {}", self.weight.i));
+        }
+        if !on_cpu(x_ti) {
+            let w_oi = self.weight_f32()?.to_device(x_ti.device())?;
+            return compose::linear(x_ti, &w_oi, self.compute);
+        }
+        Ok(x_ti.contiguous()?.apply_op1(Op { weight: self.weight.clone(), compute: self.compute })?)
+    }
+
+    /// `(o, i)`.
+    pub fn dims(&self) -> (usize, usize) {
+        (self.weight.o, self.weight.i)
+    }
+
+    /// The dequantised weight `[o, i]` (f32, before any rounding to the compute format).
+    pub fn weight_f32(&self) -> Result<Tensor> {
+        let mut w = vec![0.0; self.weight.o * self.weight.i];
+        self.weight.dequantize(0, &mut w);
+        Ok(tensor(w, (self.weight.o, self.weight.i))?)
+    }
+
+    /// The packed codes: row-major, two a byte, the first weight in the high nibble.
+    pub fn codes(&self) -> &[u8] {
+        &self.weight.codes
+    }
+
+    /// Memory the weight takes: codes and scales.
+    pub fn bytes(&self) -> usize {
+        let scales = match &self.weight.scales {
+            Scales::Plain(scales) => scales.len() * 4,
+            Scales::Double { codes, second, .. } => codes.len() + second.len() * 4 + 4 + 256 * 4,
+        };
+        self.weight.codes.len() + scales
+    }
+}
+
+impl Quantized {
+    fn new(w: &[f32], o: usize, i: usize, double_quant: bool) -> Self {
+        let mut codes = vec![0_u8; w.len().div_ceil(2)];
+        let mut scales = Vec::with_capacity(w.len().div_ceil(BLOCK));
+        for (block, bytes) in w.chunks(BLOCK).zip(codes.chunks_mut(BLOCK / 2)) {
+            let absmax = block.iter().fold(0.0_f32, |max, v| max.max(v.abs()));
+            scales.push(absmax);
+            for (index, &value) in block.iter().enumerate() {
+                let code = if absmax == 0.0 { 7 } else { nearest(value / absmax) };
+                bytes[index / 2] |= if index % 2 == 0 { code << 4 } else { code };
+            }
+        }
+        let scales = if double_quant { Scales::double(&scales) } else { Scales::Plain(scales) };
+        Self { o, i, codes, scales }
+    }
+
+    fn scale(&self, block: usize) -> f32 {
+        match &self.scales {
+            Scales::Plain(scales) => scales[block],
+            Scales::Double { codes, second, offset, table } => {
+                table[usize::from(codes[block])] * second[block / SCALE_BLOCK] + offset
+            }
+        }
+    }
+
+    /// Writes the weights from row-major index `from` on into `out`.
+    pub(crate) fn dequantize(&self, from: usize, out: &mut [f32]) {
+        let mut index = from;
+        let end = from + out.len();
+        while index < end {
+            let block = index / BLOCK;
+            let stop = ((block + 1) * BLOCK).min(end);
+            let scale = self.scale(block);
+            for at in index..stop {
+                let byte = self.codes[at / 2];
+                let code = if at % 2 == 0 { byte >> 4 } else { byte & 15 };
+                out[at - from] = LEVELS[usize::from(code)] * scale;
+            }
+            index = stop;
+        }
+    }
+}
+
+impl Scales {
+    fn double(scales: &[f32]) -> Self {
+        let table = dynamic_map();
+        let offset = (scales.iter().map(|&s| f64::from(s)).sum::<f64>() / scales.len() as f64) as f32;
+        let mut codes = Vec::with_capacity(scales.len());
+        let mut second = Vec::with_capacity(scales.len().div_ceil(SCALE_BLOCK));
+        for block in scales.chunks(SCALE_BLOCK) {
+            let absmax = block.iter().fold(0.0_f32, |max, s| max.max((s - offset).abs()));
+            second.push(absmax);
+            for &scale in block {
+                let value = if absmax == 0.0 { 0.0 } else { (scale - offset) / absmax };
+                let above = table.partition_point(|&level| level < value).min(255);
+                let below = above.saturating_sub(1);
+                let code =
+                    if (value - table[below]).abs() <= (table[above] - value).abs() { below } else { above };
+                codes.push(code as u8);
+            }
+        }
+        Self::Double { codes, second, offset, table }
+    }
+}
+
+/// The level nearest to `x` in `[-1, 1]`: the count of midpoints below it, so a tie goes to the lower level.
+fn nearest(x: f32) -> u8 {
+    (0..15).filter(|&n| f32::midpoint(LEVELS[n], LEVELS[n + 1]) < x).count() as u8
+}
+
+/// bitsandbytes' signed 8-bit dynamic map (`create_dynamic_map`): seven decades with 1, 2, 4 … 64 means each, 0 and 1.
+fn dynamic_map() -> Box<[f32; 256]> {
+    let mut levels = vec![0.0_f32, 1.0];
+    for decade in 0..7_i32 {
+        let items = 1_usize << decade;
+        let step = 0.9 / items as f64;
+        let magnitude = 10_f64.powi(decade - 6);
+        for n in 0..items {
+            let mean = 0.1 + (n as f64 + 0.5) * step;
+            levels.push((magnitude * mean) as f32);
+            levels.push(-(magnitude * mean) as f32);
+        }
+    }
+    levels.sort_by(f32::total_cmp);
+    let levels: Box<[f32]> = levels.into_boxed_slice();
+    levels.try_into().expect("2 + 2·(1 + 2 + … + 64) = 256 levels")
+}
+
+struct Op {
+    weight: Arc<Quantized>,
+    compute: Compute,
+}
+
+impl Op {
+    fn dequantized(&self) -> Vec<f32> {
+        let mut w = vec![0.0; self.weight.o * self.weight.i];
+        self.weight.dequantize(0, &mut w);
+        w
+    }
+}
+
+impl CustomOp1 for Op {
+    fn name(&self) -> &'static str {
+        "nf4-linear"
+    }
+
+    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> CandleResult<(CpuStorage, Shape)> {
+        let (t, i) = layout.shape().dims2()?;
+        let o = self.weight.o;
+        let mut y_to = vec![0.0; t * o];
+        let x_ti = Matrix::new(floats(x, layout)?, t, i);
+        let w = self.dequantized();
+        product(x_ti, Matrix::new(&w, o, i).t(), &mut y_to, self.compute, self.compute);
+        Ok(stored(y_to, (t, o)))
+    }
+
+    fn bwd(&self, x_ti: &Tensor, _y: &Tensor, grad_to: &Tensor) -> CandleResult<Option<Tensor>> {
+        let ((t, i), o) = (x_ti.dims2()?, self.weight.o);
+        let mut dx_ti = vec![0.0; t * i];
+        let w = self.dequantized();
+        with_floats(grad_to, |grad| {
+            product(Matrix::new(grad, t, o), Matrix::new(&w, o, i), &mut dx_ti, self.compute, self.compute);
+            Ok(())
+        })?;
+        Ok(Some(tensor(dx_ti, (t, i))?))
+    }
+}

@@ -1,0 +1,87 @@
+//! Rotary position embedding over halves, the Hugging Face layout (Su et al. 2021; `rotate_half` of transformers).
+
+use candle_core::{CpuStorage, CustomOp3, Layout, Result as CandleResult, Shape, Tensor};
+use rayon::prelude::*;
+
+use crate::{
+    Result, compose,
+    error::refuse,
+    pool::in_pool,
+    slices::{floats, on_cpu, stored, tensor, with_floats},
+};
+
+/// Rotates each pair `(x[n], x[n + c/2])` of every head of token `t` by the angle whose cosine and sine are given; gradient
+/// for `x`.
+pub fn rope(x_thc: &Tensor, cos_tc2: &Tensor, sin_tc2: &Tensor) -> Result<Tensor> {
+    let (t, _, c) = x_thc.dims3()?;
+    if c % 2 != 0 || cos_tc2.dims() != [t, c / 2] || sin_tc2.dims() != [t, c / 2] {
+        let dims = (x_thc.dims(), cos_tc2.dims(), sin_tc2.dims());
+        return refuse("rope", format!("x, cos and sin are {dims:?}; cos and sin must be [t, c/2]"));
+    }
+    if !on_cpu(x_thc) {
+        return compose::rope(x_thc, cos_tc2, sin_tc2);
+    }
+    let (cos, sin) = (cos_tc2.contiguous()?.detach(), sin_tc2.contiguous()?.detach());
+    Ok(x_thc.contiguous()?.apply_op3(&cos, &sin, Rope)?)
+}
+
+struct Rope;
+
+impl CustomOp3 for Rope {
+    fn name(&self) -> &'static str {
+        "rope"
+    }
+
+    fn cpu_fwd(
+        &self,
+        x: &CpuStorage,
+        x_layout: &Layout,
+        cos: &CpuStorage,
+        cos_layout: &Layout,
+        sin: &CpuStorage,
+        sin_layout: &Layout,
+    ) -> CandleResult<(CpuStorage, Shape)> {
+        let (_, h, c) = x_layout.shape().dims3()?;
+        let y =
+            rotated(floats(x, x_layout)?, floats(cos, cos_layout)?, floats(sin, sin_layout)?, (h, c), 1.0);
+        Ok(stored(y, x_layout.shape()))
+    }
+
+    fn bwd(
+        &self,
+        x: &Tensor,
+        cos: &Tensor,
+        sin: &Tensor,
+        _y: &Tensor,
+        grad: &Tensor,
+    ) -> CandleResult<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
+        let (_, h, c) = x.dims3()?;
+        let dx = with_floats(grad, |grad| {
+            with_floats(cos, |cos| with_floats(sin, |sin| Ok(rotated(grad, cos, sin, (h, c), -1.0))))
+        })?;
+        Ok((Some(tensor(dx, x.shape())?), None, None))
+    }
+}
+
+/// Rotates by the angle (`direction` 1) or back (-1).
+fn rotated(x: &[f32], cos: &[f32], sin: &[f32], (h, c): (usize, usize), direction: f32) -> Vec<f32> {
+    let half = c / 2;
+    let mut y = vec![0.0; x.len()];
+    in_pool(|| {
+        y.par_chunks_mut(h * c).zip(x.par_chunks(h * c)).enumerate().with_min_len(16).for_each(
+            |(t, (y, x))| {
+                let (cos, sin) = (&cos[t * half..(t + 1) * half], &sin[t * half..(t + 1) * half]);
+                for (y, x) in y.chunks_mut(c).zip(x.chunks(c)) {
+                    let (y_low, y_high) = y.split_at_mut(half);
+                    let (x_low, x_high) = x.split_at(half);
+                    for n in 0..half {
+                        let sin = direction * sin[n];
+                        y_low[n] = x_low[n] * cos[n] - x_high[n] * sin;
+                        y_high[n] = x_high[n] * cos[n] + x_low[n] * sin;
+                    }
+                }
+            },
+        );
+    });
+    y
+}
