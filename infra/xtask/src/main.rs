@@ -1,3 +1,56 @@
-//! The project's own commands: demo, test, up, bench, fetch.
+//! The project's own commands, run as `cargo xtask <command>`.
 
-fn main() {}
+mod bench;
+mod cargo;
+mod checks;
+mod parts;
+mod stack;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The project's own commands.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Fetch the pinned, hash-checked parts into .local/parts.
+    Fetch,
+    /// Fetch, build in release, start the local stack and stay.
+    Up {
+        /// Arguments passed on to `anneal up`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+    /// Fetch, build, start, and do the main job through the public API.
+    Demo {
+        /// Arguments passed on to the demo.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+    /// Everything the tests need, then every test.
+    Test,
+    /// Measure: ours, and beside a peer where there is one.
+    Bench {
+        /// What to measure.
+        what: bench::What,
+        /// Arguments passed on.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        rest: Vec<String>,
+    },
+}
+
+fn main() -> Result<()> {
+    match Arguments::parse().command {
+        Command::Fetch => parts::fetch(),
+        Command::Up { rest } => stack::up(&rest),
+        Command::Demo { rest } => stack::demo(&rest),
+        Command::Test => checks::run(),
+        Command::Bench { what, rest } => bench::measure(what, &rest),
+    }
+}

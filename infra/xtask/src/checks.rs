@@ -1,0 +1,23 @@
+//! `cargo xtask test`: everything the tests need, then every test.
+
+use anyhow::Result;
+
+use crate::{
+    cargo::{cargo, say},
+    parts, stack,
+};
+
+/// Fail points are compiled in for the tests alone.
+const FEATURES: &[&str] = &["--workspace", "--locked", "--features", "anneal-runtime/failpoints"];
+
+/// Format, clippy, then every test; the programs are built first because process tests run them.
+pub(crate) fn run() -> Result<()> {
+    parts::fetch()?;
+    cargo(&["fmt", "--all", "--check"])?;
+    stack::build_console()?;
+    cargo(&[&["clippy", "--all-targets"], FEATURES, &["--", "-D", "warnings"]].concat())?;
+    cargo(&[&["build", "--bins"], FEATURES].concat())?;
+    cargo(&[&["test", "--no-fail-fast"], FEATURES].concat())?;
+    say("every test passed");
+    Ok(())
+}
