@@ -1,0 +1,69 @@
+//! The Jinja that chat templates are written for: transformers' sandboxed Jinja2, built on minijinja.
+//!
+//! Blocks are trimmed, loops can be left, `raise_exception`, `strftime_now`, `tojson` and Python's string methods are there,
+//! and a template can do only so much work: fuel pays for every instruction, visited item and created byte.
+
+use std::collections::BTreeMap;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use serde_json::Map;
+use time::OffsetDateTime;
+use time::macros::datetime;
+
+use super::{strftime, tojson};
+
+/// Fuel of a rendering: a base, and more for a longer conversation. One unit pays for an instruction or 64 bytes.
+const BASE_FUEL: u64 = 1_000_000;
+const FUEL_PER_INPUT_BYTE: u64 = 16;
+
+/// What `strftime_now` prints when no time is given.
+const FIXED_DAY: OffsetDateTime = datetime!(2024-07-26 12:00 UTC);
+
+/// An environment without templates.
+pub(super) fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+    environment.set_syntax(syntax.expect("Jinja's own delimiters are valid"));
+    environment.set_undefined_behavior(UndefinedBehavior::Lenient);
+    environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.set_recursion_limit(100);
+    environment.add_function("raise_exception", raise_exception);
+    environment.add_filter("tojson", tojson::tojson);
+    environment
+}
+
+fn raise_exception(message: &str) -> Result<Value, Error> {
+    Err(Error::new(ErrorKind::InvalidOperation, message.to_owned()))
+}
+
+/// Renders a template of the environment.
+pub(super) fn render(
+    environment: &Environment<'static>,
+    name: &str,
+    context: &Map<String, serde_json::Value>,
+    now: Option<OffsetDateTime>,
+) -> Result<String, Error> {
+    let now = now.unwrap_or(FIXED_DAY);
+    let mut values: BTreeMap<String, Value> =
+        context.iter().map(|(key, value)| (key.clone(), Value::from(Serde(value)))).collect();
+    values
+        .entry("strftime_now".to_owned())
+        .or_insert_with(|| Value::from_function(move |format: &str| strftime::format(now, format)));
+    let input_bytes: usize = context.values().map(size).sum();
+    let mut environment = environment.clone();
+    environment.set_fuel(Some(BASE_FUEL + FUEL_PER_INPUT_BYTE * input_bytes as u64));
+    environment.get_template(name)?.render(values)
+}
+
+/// About how many bytes a value has.
+fn size(value: &serde_json::Value) -> usize {
+    match value {
+        serde_json::Value::String(text) => text.len(),
+        serde_json::Value::Array(items) => items.iter().map(|item| 8 + size(item)).sum(),
+        serde_json::Value::Object(fields) => fields.iter().map(|(key, v)| 8 + key.len() + size(v)).sum(),
+        _ => 8,
+    }
+}

@@ -1,0 +1,10 @@
+//! Chat templates: a conversation to text, by the model's own Jinja, as transformers renders it.
+
+mod environment;
+mod message;
+mod strftime;
+mod template;
+mod tojson;
+
+pub use message::Message;
+pub use template::{ChatTemplate, RenderOptions};

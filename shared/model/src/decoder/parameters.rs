@@ -1,0 +1,123 @@
+//! Names of what is trained, and what is held.
+
+use candle_core::{Tensor, Var};
+
+use super::linear::Linear;
+use super::projection::{Vector, Weight};
+use super::{Decoder, Model};
+use crate::error::{Error, Result};
+
+/// What PEFT puts in front of a base model's tensor names.
+pub(crate) const PEFT_PREFIX: &str = "base_model.model.";
+
+/// PEFT's name of an adapter matrix; `part` is `lora_A` or `lora_B`.
+pub(crate) fn peft_name(layer: usize, linear: Linear, part: &str) -> String {
+    format!("{PEFT_PREFIX}model.layers.{layer}.{}.{part}.weight", linear.path())
+}
+
+pub(super) fn trainable(model: &Model) -> Vec<(String, Var)> {
+    let mut found = Vec::new();
+    let mut vector = |name: String, v: &Vector| {
+        if let Some(var) = v.var() {
+            found.push((name, var.clone()));
+        }
+    };
+    vector("model.embed_tokens.weight".to_owned(), &model.embedding_vd);
+    vector("model.norm.weight".to_owned(), &model.norm);
+    if let Some(head) = &model.head_vd {
+        vector("lm_head.weight".to_owned(), head);
+    }
+    for (index, layer) in model.layers.iter().enumerate() {
+        let prefix = format!("model.layers.{index}");
+        vector(format!("{prefix}.input_layernorm.weight"), &layer.input_norm);
+        vector(format!("{prefix}.post_attention_layernorm.weight"), &layer.post_attention_norm);
+        for (name, norm) in [("q_norm", &layer.query_norm), ("k_norm", &layer.key_norm)] {
+            if let Some(norm) = norm {
+                vector(format!("{prefix}.self_attn.{name}.weight"), norm);
+            }
+        }
+        for which in Linear::ALL {
+            if let Some(bias) = &layer.linear(which).bias {
+                vector(format!("{prefix}.{}.bias", which.path()), bias);
+            }
+        }
+    }
+    for (index, layer) in model.layers.iter().enumerate() {
+        for which in Linear::ALL {
+            let projection = layer.linear(which);
+            if let Weight::Trainable(var) = &projection.weight {
+                found.push((format!("model.layers.{index}.{}.weight", which.path()), var.clone()));
+            }
+            if let Some(lora) = &projection.lora {
+                found.push((peft_name(index, which, "lora_A"), lora.a().clone()));
+                found.push((peft_name(index, which, "lora_B"), lora.b().clone()));
+            }
+        }
+    }
+    found
+}
+
+impl Decoder {
+    /// Every tensor of a fully trained model by Hugging Face name, in f32. Refused for a model whose base weights are not
+    /// held in full (merge an adapter from its source instead: [`crate::merge_adapter`]).
+    pub fn full_tensors(&self) -> Result<Vec<(String, Tensor)>> {
+        let held: std::collections::HashMap<String, Var> = self.trainable().into_iter().collect();
+        self.config()
+            .tensor_shapes()
+            .into_iter()
+            .map(|(name, _)| match held.get(&name) {
+                Some(var) => Ok((name, var.as_detached_tensor())),
+                None => Err(Error::Argument(format!("`{name}` is frozen: there is no full model to save"))),
+            })
+            .collect()
+    }
+
+    /// The adapters' tensors by PEFT name.
+    pub fn adapter_tensors(&self) -> Vec<(String, Tensor)> {
+        self.trainable()
+            .into_iter()
+            .filter(|(name, _)| name.starts_with(PEFT_PREFIX))
+            .map(|(name, var)| (name, var.as_detached_tensor()))
+            .collect()
+    }
+
+    /// Replaces trained variables by tensors of the same names (a checkpoint's, or given initial weights). Every name must
+    /// be known and every shape equal; returns how many were replaced.
+    pub fn set_trainable(&self, tensors: &[(String, Tensor)]) -> Result<usize> {
+        let held: std::collections::HashMap<String, Var> = self.trainable().into_iter().collect();
+        for (name, tensor) in tensors {
+            let var = held
+                .get(name)
+                .ok_or_else(|| Error::Argument(format!("`{name}` is not a trained tensor of this model")))?;
+            if var.dims() != tensor.dims() {
+                return Err(Error::Argument(format!(
+                    "`{name}` has shape {:?}, the model's is {:?}",
+                    tensor.dims(),
+                    var.dims()
+                )));
+            }
+        }
+        for (name, tensor) in tensors {
+            held[name].set(&tensor.to_device(self.device())?)?;
+        }
+        Ok(tensors.len())
+    }
+
+    /// Bytes the weights take in memory: base, adapters, embedding.
+    pub fn weight_bytes(&self) -> usize {
+        let model = &self.model;
+        let f32_bytes = |tensor: &Tensor| tensor.elem_count() * 4;
+        let mut total = f32_bytes(model.embedding_vd.tensor()) + f32_bytes(model.norm.tensor());
+        total += model.head_vd.as_ref().map_or(0, |head| f32_bytes(head.tensor()));
+        total += model.packed_head.get().map_or(0, anneal_kernels::FrozenLinear::bytes);
+        for projection in model.layers.iter().flat_map(|layer| &layer.linears) {
+            total += match &projection.weight {
+                Weight::Trainable(var) => f32_bytes(var),
+                Weight::Frozen(frozen) => frozen.bytes(),
+                Weight::Nf4(nf4) => nf4.bytes(),
+            };
+            total += projection.lora.as_ref().map_or(0, |l| f32_bytes(l.a()) + f32_bytes(l.b()));
+        }
+        total
+    }
+}

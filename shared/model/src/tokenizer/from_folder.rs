@@ -1,0 +1,47 @@
+//! The tokenizer files of a Hugging Face folder.
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::{SpecialTokens, Tokenizer, parse};
+use crate::config::ModelConfig;
+use crate::error::{Error, Result};
+use crate::json_file;
+
+const TOKENIZER_LIMIT_BYTES: u64 = 256 << 20;
+const CONFIG_LIMIT_BYTES: u64 = 32 << 20;
+
+impl Tokenizer {
+    /// Reads `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json`. `config` names the special tokens by
+    /// id where the files do not name them.
+    pub fn from_folder(folder: &Path, config: Option<&ModelConfig>) -> Result<Self> {
+        let path = folder.join("tokenizer.json");
+        if !path.is_file() {
+            return Err(Error::malformed(folder, "no tokenizer.json"));
+        }
+        let text = json_file::read_text(&path, TOKENIZER_LIMIT_BYTES)?;
+        let inner = parse(text.as_bytes()).map_err(|e| Error::malformed(&path, e.to_string()))?;
+        let settings = optional_object(&folder.join("tokenizer_config.json"))?;
+        let map = optional_object(&folder.join("special_tokens_map.json"))?;
+        let by_id = |id: Option<u32>| id.and_then(|id| inner.id_to_token(id));
+        let named = |key: &str| token_text(settings.get(key)).or_else(|| token_text(map.get(key)));
+        let special = SpecialTokens {
+            bos: named("bos_token").or_else(|| by_id(config?.bos_token_id)),
+            eos: named("eos_token").or_else(|| by_id(config?.eos_token_id())),
+            pad: named("pad_token").or_else(|| by_id(config?.pad_token_id)),
+            unk: named("unk_token"),
+        };
+        Self::new(inner, special, settings)
+    }
+}
+
+/// A token given as a text or as an object with `content`.
+fn token_text(value: Option<&Value>) -> Option<String> {
+    let value = value?;
+    value.as_str().or_else(|| value.get("content").and_then(Value::as_str)).map(str::to_owned)
+}
+
+fn optional_object(path: &Path) -> Result<Map<String, Value>> {
+    if path.is_file() { json_file::read(path, CONFIG_LIMIT_BYTES) } else { Ok(Map::new()) }
+}
