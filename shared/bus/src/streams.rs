@@ -1,0 +1,71 @@
+//! Streams and durable consumers, made from their contracts. Idempotent: the broker may have been wiped.
+
+use anneal_contracts::stream::{self, Consumer, Full, Retention};
+use async_nats::jetstream::{
+    consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull},
+    stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
+};
+
+use crate::{Bus, BusError};
+
+impl Bus {
+    /// Makes every stream that is absent and brings the others to their contract's settings.
+    pub async fn ensure_streams(&self) -> Result<(), BusError> {
+        for stream in &stream::ALL {
+            self.ensure_stream(stream).await?;
+        }
+        Ok(())
+    }
+
+    pub(crate) async fn ensure_stream(&self, stream: &stream::Stream) -> Result<(), BusError> {
+        self.jetstream.create_or_update_stream(settings(stream)).await.map_err(BusError::broker)?;
+        Ok(())
+    }
+
+    /// The durable consumer, made when absent, and its stream with it.
+    pub(crate) async fn ensure_consumer(&self, consumer: &Consumer) -> Result<PullConsumer, BusError> {
+        let settings = pull::Config {
+            durable_name: Some(consumer.durable.clone()),
+            deliver_policy: DeliverPolicy::All,
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: consumer.ack_wait,
+            max_deliver: -1,
+            filter_subject: consumer.filter.clone(),
+            ..pull::Config::default()
+        };
+        let name = consumer.stream.name;
+        match self.jetstream.create_consumer_on_stream(settings.clone(), name).await {
+            Ok(made) => Ok(made),
+            Err(first) => {
+                tracing::debug!(%first, stream = name, "the stream may be absent");
+                self.ensure_stream(&consumer.stream).await?;
+                self.jetstream.create_consumer_on_stream(settings, name).await.map_err(BusError::broker)
+            }
+        }
+    }
+}
+
+fn settings(stream: &stream::Stream) -> Config {
+    Config {
+        name: stream.name.to_owned(),
+        subjects: stream.subjects.iter().map(|subject| (*subject).to_owned()).collect(),
+        retention: match stream.retention {
+            Retention::WorkQueue => RetentionPolicy::WorkQueue,
+            Retention::Limits => RetentionPolicy::Limits,
+        },
+        discard: match stream.full {
+            Full::RefuseNew => DiscardPolicy::New,
+            Full::DropOldest => DiscardPolicy::Old,
+        },
+        max_age: stream.max_age.unwrap_or_default(),
+        max_bytes: stream.max_bytes.unwrap_or(-1),
+        max_messages: -1,
+        max_messages_per_subject: -1,
+        max_message_size: -1,
+        max_consumers: -1,
+        storage: StorageType::File,
+        num_replicas: 1,
+        allow_direct: true,
+        ..Config::default()
+    }
+}
