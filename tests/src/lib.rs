@@ -1,1 +1,1 @@
-//! Journeys through the whole stack, fault tests, and the tests of the house itself.
+//! The tests live in `tests/`; this crate holds nothing else.

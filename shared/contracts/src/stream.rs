@@ -6,7 +6,7 @@ use anneal_domain::spec::{Pool, TaskKind};
 
 use crate::subject;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 /// What happens to stored messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

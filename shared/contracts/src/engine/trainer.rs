@@ -9,6 +9,7 @@ pub use anneal_domain::spec::{
 };
 
 /// The trainer's spec file. Unknown keys are refused; every key that has a default may be left out.
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the spec file, not a state")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainerSpec {

@@ -414,7 +414,9 @@ impl FullOptions {
     fn check(&self, learning_rate: Option<f64>, errors: &mut FieldErrors) {
         let floor = self.min_learning_rate;
         errors.require(
-            floor.is_finite() && floor >= 0.0 && learning_rate.is_none_or(|rate| floor <= rate),
+            floor.is_finite()
+                && floor >= 0.0
+                && learning_rate.is_none_or(|rate| rate <= 0.0 || floor <= rate),
             "spec.full.min_learning_rate",
             "must be at least 0 and at most the learning rate",
         );

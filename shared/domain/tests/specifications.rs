@@ -1,0 +1,137 @@
+//! The rules of the creation forms, as a user meets them.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+use anneal_domain::spec::TaskSpec;
+use serde_json::{Value, json};
+
+const MODEL: &str = "model-00000000000000000000000000000001";
+const DATASET: &str = "ds-00000000000000000000000000000002";
+
+fn training(changes: &Value) -> Value {
+    let base =
+        json!({"kind": "training", "task_type": "sft", "model": MODEL, "method": "lora", "dataset": DATASET});
+    merged(base, changes)
+}
+
+fn merged(mut base: Value, changes: &Value) -> Value {
+    for (key, value) in changes.as_object().unwrap() {
+        base[key] = value.clone();
+    }
+    base
+}
+
+/// The fields that are refused, in order, each once.
+fn refused(spec: Value) -> Vec<String> {
+    let spec: TaskSpec = serde_json::from_value(spec).unwrap();
+    let mut fields: Vec<String> = spec.validate().into_iter().map(|error| error.field).collect();
+    fields.dedup();
+    fields
+}
+
+#[test]
+fn the_matrix_of_types_and_methods() {
+    let valid = [
+        ("pretrain", "full"),
+        ("sft", "full"),
+        ("sft", "lora"),
+        ("sft", "qlora"),
+        ("dpo", "lora"),
+        ("dpo", "qlora"),
+    ];
+    for task_type in ["pretrain", "sft", "dpo"] {
+        for method in ["full", "lora", "qlora"] {
+            let fields = refused(training(&json!({"task_type": task_type, "method": method})));
+            let expected: &[&str] = if valid.contains(&(task_type, method)) { &[] } else { &["spec.method"] };
+            assert_eq!(fields, expected, "{task_type} × {method}");
+        }
+    }
+}
+
+#[test]
+fn every_wrong_field_is_named_at_once() {
+    let fields = refused(training(&json!({
+        "split": [98, 1, 0],
+        "epochs": 0,
+        "learning_rate": -1.0,
+        "micro_batch_size": 2,
+        "gradient_accumulation_steps": 4,
+        "global_batch_size": 9,
+        "save_interval": 0,
+        "full": {},
+        "dpo": {},
+        "lora": {"rank": 0, "dropout": 1.0, "target_modules": ["q_proj", "lm_head"]},
+        "pool": "turbo",
+    })));
+    let expected = [
+        "full",
+        "dpo",
+        "split",
+        "epochs",
+        "learning_rate",
+        "save_interval",
+        "global_batch_size",
+        "lora.rank",
+        "lora.dropout",
+        "lora.target_modules",
+        "pool",
+    ];
+    // `lora` is the method, so its own block is welcome while `full` and `dpo` are not.
+    assert_eq!(fields, expected.map(|field| format!("spec.{field}")));
+}
+
+#[test]
+fn unknown_keys_and_wrong_types_are_refused() {
+    for bad in [
+        training(&json!({"learning_rte": 1e-4})),
+        training(&json!({"epochs": "three"})),
+        training(&json!({"split": [100, 0]})),
+        training(&json!({"model": "../../etc/passwd"})),
+        training(&json!({"lora": {"ranks": 8}})),
+        training(&json!({"micro_batch_size": -1})),
+        json!({"kind": "distillation"}),
+    ] {
+        assert!(serde_json::from_value::<TaskSpec>(bad.clone()).is_err(), "{bad} was accepted");
+    }
+}
+
+#[test]
+fn parallel_sizes_must_divide_the_pool() {
+    let options = json!({"tensor_parallel": 2, "min_learning_rate": 1.0});
+    let fields = refused(training(&json!({"method": "full", "full": options, "learning_rate": 0.1})));
+    assert_eq!(
+        fields,
+        ["spec.full.min_learning_rate", "spec.full.tensor_parallel", "spec.full.pipeline_parallel"]
+    );
+}
+
+#[test]
+fn evaluations() {
+    let rows = |n: usize| vec![json!({"benchmark": "arc_easy", "dataset": DATASET}); n];
+    let spec = |datasets: Value| json!({"kind": "evaluation", "model_source": "builtin", "model": MODEL, "datasets": datasets});
+    assert_eq!(refused(spec(json!(rows(3)))), Vec::<String>::new());
+    assert_eq!(refused(spec(json!([]))), ["spec.datasets"]);
+    let bad = json!([{"benchmark": "../x", "dataset": DATASET, "limit": 0}]);
+    assert_eq!(refused(spec(bad)), ["spec.datasets[0].benchmark", "spec.datasets[0].limit"]);
+    for (count, free) in [(1, true), (2, true), (3, false)] {
+        let TaskSpec::Evaluation(evaluation) = serde_json::from_value(spec(json!(rows(count)))).unwrap()
+        else {
+            panic!("not an evaluation");
+        };
+        assert_eq!(evaluation.is_free(), free, "{count} datasets");
+    }
+}
+
+#[test]
+fn compilations() {
+    let base =
+        json!({"kind": "compilation", "model_source": "trained", "model": MODEL, "quantization": "int8"});
+    let spec = |changes: Value| merged(base.clone(), &changes);
+    assert_eq!(refused(spec(json!({"calibration": "c4"}))), Vec::<String>::new());
+    assert_eq!(refused(spec(json!({"calibration": {"dataset": DATASET}}))), Vec::<String>::new());
+    assert_eq!(refused(spec(json!({}))), ["spec.calibration"]);
+    assert_eq!(refused(spec(json!({"quantization": "fp16", "calibration": "ceval"}))), ["spec.calibration"]);
+    assert_eq!(
+        refused(spec(json!({"calibration": "c4", "tensor_parallel": 2, "max_perplexity_ratio": 0.9}))),
+        ["spec.tensor_parallel", "spec.max_perplexity_ratio"]
+    );
+}
