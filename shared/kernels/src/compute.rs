@@ -2,6 +2,8 @@
 
 use candle_core::DType;
 
+use crate::isa::vectorized;
+
 /// The precision of a matrix product: inputs and output are rounded to it, sums inside are f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Compute {
@@ -38,9 +40,31 @@ impl Compute {
     pub(crate) fn round_slice(self, xs: &mut [f32]) {
         match self {
             Self::F32 => {}
-            Self::Bf16 => xs.iter_mut().for_each(|x| *x = round_bf16(*x)),
-            Self::F16 => xs.iter_mut().for_each(|x| *x = half::f16::from_f32(*x).to_f32()),
+            Self::Bf16 => round_slice_bf16(xs),
+            Self::F16 => round_slice_f16(xs),
         }
+    }
+}
+
+vectorized! {
+    fn round_slice_bf16(xs: &mut [f32]) {
+        for x in xs {
+            *x = round_bf16(*x);
+        }
+    }
+}
+
+fn round_slice_f16(xs: &mut [f32]) {
+    #[cfg(target_arch = "x86_64")]
+    if crate::isa::isa() >= crate::isa::Isa::Avx2 {
+        #[allow(unsafe_code, reason = "F16C was detected with AVX2")]
+        // SAFETY: the instruction set was detected.
+        unsafe {
+            return crate::half_precision::round(xs);
+        }
+    }
+    for x in xs {
+        *x = half::f16::from_f32(*x).to_f32();
     }
 }
 
@@ -49,7 +73,8 @@ impl Compute {
 pub(crate) fn round_bf16(x: f32) -> f32 {
     let bits = x.to_bits();
     let rounded = bits.wrapping_add(0x7FFF + ((bits >> 16) & 1)) & 0xFFFF_0000;
-    if x.is_nan() { f32::NAN } else { f32::from_bits(rounded) }
+    let nan = (bits & 0x7FFF_FFFF) > 0x7F80_0000;
+    f32::from_bits(if nan { 0x7FC0_0000 } else { rounded })
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result as CandleResult, Shape, 
 use crate::{
     Compute, Result, compose,
     error::refuse,
-    gemm::{Matrix, product},
+    gemm::{Matrix, Product, Strided},
     slices::{floats, on_cpu, stored, tensor, with_floats},
 };
 
@@ -149,9 +149,11 @@ impl Pass<'_> {
         for rows in kept.chunks(CHUNK) {
             let n = rows.len();
             let h: Vec<f32> = rows.iter().flat_map(|&t| &self.h[t * d..][..d]).copied().collect();
-            let mut logits = vec![0.0; n * v];
             let w = Matrix::new(self.w, v, d);
-            product(Matrix::new(&h, n, d), w.t(), &mut logits, self.compute, self.compute);
+            let right = Strided { matrix: w.t(), round: self.compute };
+            let product =
+                Product { a: Matrix::new(&h, n, d), a_round: self.compute, b: &right, round: self.compute };
+            let mut logits = product.compute();
             for (&t, logits) in rows.iter().zip(logits.chunks_mut(v)) {
                 let target = self.targets[t] as usize;
                 let mut best = 0;
@@ -176,16 +178,18 @@ impl Pass<'_> {
             }
             let dlogits = Matrix::new(&logits, n, v);
             if wanted.h {
-                let mut dh = vec![0.0; n * d];
-                product(dlogits, w, &mut dh, self.compute, self.compute);
+                let right = Strided { matrix: w, round: self.compute };
+                let dh =
+                    Product { a: dlogits, a_round: self.compute, b: &right, round: self.compute }.compute();
                 for (&t, dh) in rows.iter().zip(dh.chunks(d)) {
                     outcome.dh[t * d..][..d].copy_from_slice(dh);
                 }
             }
             if wanted.w {
-                let mut dw = vec![0.0; v * d];
-                product(dlogits.t(), Matrix::new(&h, n, d), &mut dw, self.compute, Compute::F32);
-                outcome.dw.iter_mut().zip(&dw).for_each(|(sum, dw)| *sum += dw);
+                let right = Strided { matrix: Matrix::new(&h, n, d), round: self.compute };
+                let product =
+                    Product { a: dlogits.t(), a_round: self.compute, b: &right, round: Compute::F32 };
+                product.add_to(&mut outcome.dw);
             }
         }
         outcome

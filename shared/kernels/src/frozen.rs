@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result as CandleResult, Shape, Tensor};
-use half::{bf16, f16};
 
 use crate::{
     Compute, Result, compose,
     error::refuse,
-    gemm::{Matrix, product},
+    gemm::{Matrix, PackedWeight, Product, TransposedPanels},
     slices::{floats, on_cpu, stored, tensor, with_floats},
 };
 
@@ -21,32 +20,8 @@ pub struct FrozenLinear {
 
 #[derive(Clone, Debug)]
 enum Inner {
-    Cpu(Arc<Weight>),
+    Cpu(Arc<PackedWeight>),
     Device(Tensor),
-}
-
-#[derive(Debug)]
-struct Weight {
-    o: usize,
-    i: usize,
-    values: Values,
-}
-
-#[derive(Debug)]
-enum Values {
-    F32(Vec<f32>),
-    Bf16(Vec<bf16>),
-    F16(Vec<f16>),
-}
-
-impl Weight {
-    fn widened(&self) -> Vec<f32> {
-        match &self.values {
-            Values::F32(values) => values.clone(),
-            Values::Bf16(values) => values.iter().map(|v| v.to_f32()).collect(),
-            Values::F16(values) => values.iter().map(|v| v.to_f32()).collect(),
-        }
-    }
 }
 
 impl FrozenLinear {
@@ -60,14 +35,8 @@ impl FrozenLinear {
             return Ok(Self { inner: Inner::Device(w_oi.to_dtype(compute.dtype())?.detach()), compute });
         }
         let w = w_oi.to_dtype(DType::F32)?;
-        let values = with_floats(&w, |w| {
-            Ok(match compute {
-                Compute::F32 => Values::F32(w.to_vec()),
-                Compute::Bf16 => Values::Bf16(w.iter().map(|&v| bf16::from_f32(v)).collect()),
-                Compute::F16 => Values::F16(w.iter().map(|&v| f16::from_f32(v)).collect()),
-            })
-        })?;
-        Ok(Self { inner: Inner::Cpu(Arc::new(Weight { o, i, values })), compute })
+        let weight = with_floats(&w, |w| Ok(PackedWeight::new(Matrix::new(w, o, i), compute)))?;
+        Ok(Self { inner: Inner::Cpu(Arc::new(weight)), compute })
     }
 
     /// `x_ti · wᵀ -> [t, o]`; gradient for `x` only.
@@ -90,7 +59,7 @@ impl FrozenLinear {
     pub fn dims(&self) -> Result<(usize, usize)> {
         match &self.inner {
             Inner::Device(w_oi) => Ok(w_oi.dims2()?),
-            Inner::Cpu(weight) => Ok((weight.o, weight.i)),
+            Inner::Cpu(weight) => Ok(weight.dims()),
         }
     }
 
@@ -98,7 +67,7 @@ impl FrozenLinear {
     pub fn weight_f32(&self) -> Result<Tensor> {
         match &self.inner {
             Inner::Device(w_oi) => Ok(w_oi.to_dtype(DType::F32)?),
-            Inner::Cpu(weight) => Ok(tensor(weight.widened(), (weight.o, weight.i))?),
+            Inner::Cpu(weight) => Ok(tensor(weight.widened(), weight.dims())?),
         }
     }
 
@@ -106,17 +75,13 @@ impl FrozenLinear {
     pub fn bytes(&self) -> usize {
         match &self.inner {
             Inner::Device(w_oi) => w_oi.elem_count() * w_oi.dtype().size_in_bytes(),
-            Inner::Cpu(weight) => match &weight.values {
-                Values::F32(values) => values.len() * 4,
-                Values::Bf16(values) => values.len() * 2,
-                Values::F16(values) => values.len() * 2,
-            },
+            Inner::Cpu(weight) => weight.bytes(),
         }
     }
 }
 
 struct Frozen {
-    weight: Arc<Weight>,
+    weight: Arc<PackedWeight>,
     compute: Compute,
 }
 
@@ -127,22 +92,18 @@ impl CustomOp1 for Frozen {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> CandleResult<(CpuStorage, Shape)> {
         let (t, i) = layout.shape().dims2()?;
-        let o = self.weight.o;
-        let mut y_to = vec![0.0; t * o];
-        let w = self.weight.widened();
-        let x_ti = Matrix::new(floats(x, layout)?, t, i);
-        product(x_ti, Matrix::new(&w, o, i).t(), &mut y_to, self.compute, self.compute);
-        Ok(stored(y_to, (t, o)))
+        let a = Matrix::new(floats(x, layout)?, t, i);
+        let product = Product { a, a_round: self.compute, b: &*self.weight, round: self.compute };
+        Ok(stored(product.compute(), (t, self.weight.dims().0)))
     }
 
     fn bwd(&self, x_ti: &Tensor, _y: &Tensor, grad_to: &Tensor) -> CandleResult<Option<Tensor>> {
-        let ((t, i), o) = (x_ti.dims2()?, self.weight.o);
-        let mut dx_ti = vec![0.0; t * i];
-        let w = self.weight.widened();
-        with_floats(grad_to, |grad| {
-            product(Matrix::new(grad, t, o), Matrix::new(&w, o, i), &mut dx_ti, self.compute, self.compute);
-            Ok(())
+        let (t, o) = grad_to.dims2()?;
+        let b = TransposedPanels(&self.weight);
+        let dx_ti = with_floats(grad_to, |grad| {
+            let a = Matrix::new(grad, t, o);
+            Ok(Product { a, a_round: self.compute, b: &b, round: self.compute }.compute())
         })?;
-        Ok(Some(tensor(dx_ti, (t, i))?))
+        Ok(Some(tensor(dx_ti, x_ti.shape())?))
     }
 }

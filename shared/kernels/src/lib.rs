@@ -11,6 +11,7 @@
 
 mod adamw;
 mod attention;
+mod buffers;
 mod compose;
 mod compute;
 mod cross_entropy;
@@ -18,6 +19,9 @@ mod embedding;
 mod error;
 mod frozen;
 mod gemm;
+#[cfg(target_arch = "x86_64")]
+mod half_precision;
+mod isa;
 mod linear;
 mod mapped;
 mod nf4;
@@ -37,6 +41,7 @@ pub use cross_entropy::{IGNORE, TokenLoss, linear_cross_entropy, linear_log_prob
 pub use embedding::embedding;
 pub use error::{Error, Result};
 pub use frozen::FrozenLinear;
+pub use isa::{Isa, best_isa, isa, use_isa};
 pub use linear::linear;
 pub use mapped::MappedFile;
 pub use nf4::Nf4Linear;

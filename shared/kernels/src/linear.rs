@@ -5,7 +5,7 @@ use candle_core::{CpuStorage, CustomOp2, Layout, Result as CandleResult, Shape, 
 use crate::{
     Compute, Result, compose,
     error::refuse,
-    gemm::{Matrix, product},
+    gemm::{Matrix, Product, Strided},
     slices::{floats, on_cpu, stored, tensor, with_floats},
 };
 
@@ -28,6 +28,13 @@ struct Linear {
     compute: Compute,
 }
 
+impl Linear {
+    fn product(&self, a: Matrix, b: Matrix, round: Compute) -> Vec<f32> {
+        let b = Strided { matrix: b, round: self.compute };
+        Product { a, a_round: self.compute, b: &b, round }.compute()
+    }
+}
+
 impl CustomOp2 for Linear {
     fn name(&self) -> &'static str {
         "linear"
@@ -41,11 +48,9 @@ impl CustomOp2 for Linear {
         w_layout: &Layout,
     ) -> CandleResult<(CpuStorage, Shape)> {
         let ((t, i), (o, _)) = (x_layout.shape().dims2()?, w_layout.shape().dims2()?);
-        let mut y_to = vec![0.0; t * o];
         let w_oi = Matrix::new(floats(w, w_layout)?, o, i);
         let x_ti = Matrix::new(floats(x, x_layout)?, t, i);
-        product(x_ti, w_oi.t(), &mut y_to, self.compute, self.compute);
-        Ok(stored(y_to, (t, o)))
+        Ok(stored(self.product(x_ti, w_oi.t(), self.compute), (t, o)))
     }
 
     fn bwd(
@@ -59,21 +64,15 @@ impl CustomOp2 for Linear {
         with_floats(grad_to, |grad| {
             let grad = Matrix::new(grad, t, o);
             let dx = if x_ti.track_op() {
-                let mut dx_ti = vec![0.0; t * i];
-                with_floats(w_oi, |w| {
-                    product(grad, Matrix::new(w, o, i), &mut dx_ti, self.compute, self.compute);
-                    Ok(())
-                })?;
+                let dx_ti =
+                    with_floats(w_oi, |w| Ok(self.product(grad, Matrix::new(w, o, i), self.compute)))?;
                 Some(tensor(dx_ti, (t, i))?)
             } else {
                 None
             };
             let dw = if w_oi.track_op() {
-                let mut dw_oi = vec![0.0; o * i];
-                with_floats(x_ti, |x| {
-                    product(grad.t(), Matrix::new(x, t, i), &mut dw_oi, self.compute, Compute::F32);
-                    Ok(())
-                })?;
+                let dw_oi =
+                    with_floats(x_ti, |x| Ok(self.product(grad.t(), Matrix::new(x, t, i), Compute::F32)))?;
                 Some(tensor(dw_oi, (o, i))?)
             } else {
                 None

@@ -8,7 +8,7 @@ use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result as CandleResult, 
 use crate::{
     Compute, Result, compose,
     error::refuse,
-    gemm::{Matrix, product},
+    gemm::{Matrix, Product, Strided},
     slices::{floats, on_cpu, stored, tensor, with_floats},
 };
 
@@ -227,21 +227,21 @@ impl CustomOp1 for Op {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> CandleResult<(CpuStorage, Shape)> {
         let (t, i) = layout.shape().dims2()?;
         let o = self.weight.o;
-        let mut y_to = vec![0.0; t * o];
-        let x_ti = Matrix::new(floats(x, layout)?, t, i);
         let w = self.dequantized();
-        product(x_ti, Matrix::new(&w, o, i).t(), &mut y_to, self.compute, self.compute);
-        Ok(stored(y_to, (t, o)))
+        let b = Strided { matrix: Matrix::new(&w, o, i).t(), round: self.compute };
+        let a = Matrix::new(floats(x, layout)?, t, i);
+        let product = Product { a, a_round: self.compute, b: &b, round: self.compute };
+        Ok(stored(product.compute(), (t, o)))
     }
 
     fn bwd(&self, x_ti: &Tensor, _y: &Tensor, grad_to: &Tensor) -> CandleResult<Option<Tensor>> {
-        let ((t, i), o) = (x_ti.dims2()?, self.weight.o);
-        let mut dx_ti = vec![0.0; t * i];
+        let (t, o) = grad_to.dims2()?;
         let w = self.dequantized();
-        with_floats(grad_to, |grad| {
-            product(Matrix::new(grad, t, o), Matrix::new(&w, o, i), &mut dx_ti, self.compute, self.compute);
-            Ok(())
+        let b = Strided { matrix: Matrix::new(&w, o, self.weight.i), round: self.compute };
+        let dx_ti = with_floats(grad_to, |grad| {
+            let a = Matrix::new(grad, t, o);
+            Ok(Product { a, a_round: self.compute, b: &b, round: self.compute }.compute())
         })?;
-        Ok(Some(tensor(dx_ti, (t, i))?))
+        Ok(Some(tensor(dx_ti, x_ti.shape())?))
     }
 }

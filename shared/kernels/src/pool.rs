@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, RwLock};
 
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
 use crate::Result;
 
@@ -31,4 +31,22 @@ pub fn in_pool<R: Send>(f: impl FnOnce() -> R + Send) -> R {
 
 fn current() -> Option<Arc<ThreadPool>> {
     POOL.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+}
+
+/// Calls `f` for every number below `count`, in parallel or not.
+pub(crate) fn each(parallel: bool, count: usize, f: impl Fn(usize) + Sync) {
+    if parallel && count > 1 {
+        in_pool(|| (0..count).into_par_iter().for_each(&f));
+    } else {
+        (0..count).for_each(f);
+    }
+}
+
+/// Calls `f` with the index and the slice of every part of `length` elements, in parallel or not.
+pub(crate) fn parts(parallel: bool, xs: &mut [f32], length: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
+    if parallel && xs.len() > length {
+        in_pool(|| xs.par_chunks_mut(length).enumerate().for_each(|(n, part)| f(n, part)));
+    } else {
+        xs.chunks_mut(length.max(1)).enumerate().for_each(|(n, part)| f(n, part));
+    }
 }

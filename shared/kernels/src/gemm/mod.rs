@@ -1,6 +1,21 @@
 //! Matrix products `c = a · b` with f32 sums, inputs and output rounded to a [`Compute`] format.
+//!
+//! The order of every sum is fixed by `k` alone: blocks of [`k_block`] products, each summed from 0 in the order of `k`
+//! (one fused multiply-add a product where the processor has it), added up in the order of the blocks. Neither the number of
+//! rows nor the number of threads, nor how the work is cut into tiles, changes a bit.
 
-use crate::Compute;
+mod pack;
+mod packed;
+mod tile;
+mod transpose;
+
+use std::ops::Range;
+
+pub(crate) use pack::Strided;
+pub(crate) use packed::{PackedWeight, TransposedPanels};
+pub(crate) use tile::{MR, NR};
+
+use crate::{Compute, buffers::scratch, pool};
 
 /// A read-only matrix with strides in elements.
 #[derive(Clone, Copy)]
@@ -15,7 +30,7 @@ pub(crate) struct Matrix<'a> {
 impl<'a> Matrix<'a> {
     /// A row-major matrix.
     pub(crate) fn new(data: &'a [f32], rows: usize, cols: usize) -> Self {
-        debug_assert_eq!(data.len(), rows * cols);
+        assert_eq!(data.len(), rows * cols);
         Self { data, rows, cols, row_stride: cols, col_stride: 1 }
     }
 
@@ -29,49 +44,290 @@ impl<'a> Matrix<'a> {
             ..self
         }
     }
+
+    fn rows(self, range: Range<usize>) -> Self {
+        let data = &self.data[(range.start * self.row_stride).min(self.data.len())..];
+        Self { data, rows: range.len(), ..self }
+    }
 }
 
-/// `c = round(round(a) · round(b))`, row-major; `inputs` and `output` name the two roundings.
-pub(crate) fn product(a: Matrix, b: Matrix, c: &mut [f32], inputs: Compute, output: Compute) {
-    assert_eq!(a.cols, b.rows);
-    assert_eq!(c.len(), a.rows * b.cols);
-    let round = |m: Matrix| {
-        let mut data = m.data.to_vec();
-        inputs.round_slice(&mut data);
-        data
-    };
-    let (ra, rb);
-    let (mut a, mut b) = (a, b);
-    if inputs != Compute::F32 {
-        ra = round(a);
-        rb = round(b);
-        a.data = &ra;
-        b.data = &rb;
+/// A right operand `[k, n]` that can be had as panels of [`NR`] columns.
+pub(crate) trait Panels: Sync {
+    /// Rows.
+    fn k(&self) -> usize;
+
+    /// Columns.
+    fn n(&self) -> usize;
+
+    /// Writes rows `k` of a panel as groups of [`NR`] floats, missing columns as 0.
+    fn fill(&self, panel: usize, k: Range<usize>, out: &mut [f32]);
+
+    /// The whole panel, when it is stored that way.
+    fn ready(&self, _panel: usize) -> Option<&[f32]> {
+        None
     }
-    #[allow(unsafe_code, reason = "the product crate takes raw pointers")]
-    // SAFETY: the views cover their slices and `c` holds `a.rows · b.cols` elements (asserted).
-    unsafe {
-        gemm::gemm(
-            a.rows,
-            b.cols,
-            a.cols,
-            c.as_mut_ptr(),
-            1,
-            b.cols as isize,
-            false,
-            a.data.as_ptr(),
-            a.col_stride as isize,
-            a.row_stride as isize,
-            b.data.as_ptr(),
-            b.col_stride as isize,
-            b.row_stride as isize,
-            0.0,
-            1.0,
-            false,
-            false,
-            false,
-            gemm::Parallelism::Rayon(0),
-        );
-    }
-    output.round_slice(c);
 }
+
+/// A product to be computed.
+pub(crate) struct Product<'a> {
+    /// The left operand.
+    pub(crate) a: Matrix<'a>,
+    /// What the left operand is rounded to; the right one has been.
+    pub(crate) a_round: Compute,
+    /// The right operand.
+    pub(crate) b: &'a dyn Panels,
+    /// What the result is rounded to.
+    pub(crate) round: Compute,
+}
+
+/// Floats of a packed block of either operand, at most.
+const BLOCK_FLOATS: usize = 1 << 21;
+/// The longest run of products that is summed in registers.
+const LONGEST_RUN: usize = 384;
+/// Up to so many rows, the right operand is not packed ahead but panel by panel where it is used.
+const FEW_ROWS: usize = 8 * MR;
+/// Row panels a task keeps in its second-level cache.
+const ROW_PANELS: usize = 32;
+/// Products below which a second thread costs more than it helps.
+const SMALL: usize = 1 << 17;
+
+/// Products summed in registers before they are added to the result: fixed by `k` alone, a multiple of 16.
+pub(crate) fn k_block(k: usize) -> usize {
+    k.div_ceil(k.div_ceil(LONGEST_RUN).max(1)).next_multiple_of(16)
+}
+
+impl Product<'_> {
+    /// The result, row-major.
+    pub(crate) fn compute(&self) -> Vec<f32> {
+        let len = self.a.rows * self.b.n();
+        if self.b.k() == 0 {
+            return vec![0.0; len];
+        }
+        let mut c: Vec<f32> = Vec::with_capacity(len);
+        self.run(Target { c: c.as_mut_ptr(), add: false });
+        #[allow(unsafe_code, reason = "the kernel has written what a zeroing pass would only write twice")]
+        // SAFETY: `run` writes every one of the `rows · n` elements when it does not add.
+        unsafe {
+            c.set_len(len);
+        }
+        c
+    }
+
+    /// Adds the result to `c`.
+    pub(crate) fn add_to(&self, c: &mut [f32]) {
+        assert_eq!(c.len(), self.a.rows * self.b.n());
+        self.run(Target { c: c.as_mut_ptr(), add: true });
+    }
+
+    fn run(&self, target: Target) {
+        assert_eq!(self.a.cols, self.b.k(), "inner dimensions");
+        let (m, n, k) = (self.a.rows, self.b.n(), self.b.k());
+        if m == 0 || n == 0 || k == 0 {
+            return;
+        }
+        let kc = k_block(k);
+        let depth = if m <= FEW_ROWS { BLOCK_FLOATS / m.next_multiple_of(MR) } else { 4 * kc };
+        let depth = (depth / kc).max(1) * kc;
+        let height = (BLOCK_FLOATS / depth.min(k) / MR).max(1) * MR;
+        let work = Work { product: self, target, kc, tiles: tile::tiles(), parallel: m * n * k >= SMALL };
+        for k_from in (0..k).step_by(depth) {
+            let deep = k_from..(k_from + depth).min(k);
+            for row in (0..m).step_by(height) {
+                let rows = row..(row + height).min(m);
+                if m <= FEW_ROWS {
+                    work.few_rows(rows, deep.clone())
+                } else {
+                    work.many_rows(rows, deep.clone())
+                }
+            }
+        }
+    }
+}
+
+/// Where the result goes.
+#[derive(Clone, Copy)]
+struct Target {
+    c: *mut f32,
+    add: bool,
+}
+
+#[allow(unsafe_code, reason = "tasks write to disjoint tiles of one matrix")]
+// SAFETY: every task computes its own rows and columns of the target, see `Work::tile_block`.
+unsafe impl Sync for Target {}
+
+struct Work<'a> {
+    product: &'a Product<'a>,
+    target: Target,
+    kc: usize,
+    tiles: [tile::Tile; MR],
+    parallel: bool,
+}
+
+impl Work<'_> {
+    fn pack_left(&self, rows: &Range<usize>, deep: &Range<usize>, packed: &mut [f32]) {
+        let a = self.product.a.rows(rows.clone());
+        let stride = deep.len() * MR;
+        pool::parts(self.parallel, packed, stride, |panel, out| {
+            for (run, out) in runs(deep, self.kc).zip(out.chunks_mut(self.kc * MR)) {
+                pack::pack_left(a, self.product.a_round, panel, run, out);
+            }
+        });
+    }
+
+    /// Few rows: each panel of `b` is packed once, by the task that uses it.
+    fn few_rows(&self, rows: Range<usize>, deep: Range<usize>) {
+        let mut left = scratch(rows.len().div_ceil(MR) * MR * deep.len());
+        self.pack_left(&rows, &deep, &mut left);
+        let left = Left { packed: &left, deep: &deep, rows: &rows };
+        let panels = self.product.b.n().div_ceil(NR);
+        pool::each(self.parallel, panels, |panel| {
+            let ready = self.product.b.ready(panel);
+            let mut space = [0.0_f32; LONGEST_RUN * NR];
+            for run in runs(&deep, self.kc) {
+                let right = if let Some(ready) = ready {
+                    &ready[run.start * NR..run.end * NR]
+                } else {
+                    let space = &mut space[..run.len() * NR];
+                    self.product.b.fill(panel, run.clone(), space);
+                    space
+                };
+                self.tile_column(&left, run, 0..rows.len().div_ceil(MR), panel, right);
+            }
+            self.finish(&rows, panel..panel + 1, &deep);
+        });
+    }
+
+    /// Many rows: `b` is packed ahead, a block at a time, and shared by all tasks.
+    fn many_rows(&self, rows: Range<usize>, deep: Range<usize>) {
+        let row_panels = rows.len().div_ceil(MR);
+        let mut left = scratch(row_panels * MR * deep.len());
+        self.pack_left(&rows, &deep, &mut left);
+        let left = Left { packed: &left, deep: &deep, rows: &rows };
+        let b = self.product.b;
+        let panels = b.n().div_ceil(NR);
+        let stored = b.ready(0).is_some();
+        let width = if stored { panels } else { (BLOCK_FLOATS / deep.len() / NR).max(1) };
+        let stride = deep.len() * NR;
+        for first in (0..panels).step_by(width) {
+            let columns = first..(first + width).min(panels);
+            let mut packed = scratch(if stored { 0 } else { columns.len() * stride });
+            pool::parts(self.parallel, &mut packed, stride, |panel, out| {
+                for (run, out) in runs(&deep, self.kc).zip(out.chunks_mut(self.kc * NR)) {
+                    b.fill(first + panel, run, out);
+                }
+            });
+            let right = |panel: usize, run: &Range<usize>| match b.ready(panel) {
+                Some(ready) => &ready[run.start * NR..run.end * NR],
+                None => {
+                    let from = (panel - first) * stride + (run.start - deep.start) * NR;
+                    &packed[from..from + run.len() * NR]
+                }
+            };
+            self.grid(&left, columns, &right);
+        }
+    }
+
+    /// Cuts rows and columns into tasks.
+    fn grid<'b>(
+        &self,
+        left: &Left,
+        columns: Range<usize>,
+        right: &(dyn Fn(usize, &Range<usize>) -> &'b [f32] + Sync),
+    ) {
+        let row_panels = left.rows.len().div_ceil(MR);
+        let tall = row_panels.div_ceil(row_panels.div_ceil(ROW_PANELS));
+        let down = row_panels.div_ceil(tall);
+        let wide = (columns.len() * down).div_ceil(pool::threads() * 16).clamp(2, 24);
+        let across = columns.len().div_ceil(wide);
+        pool::each(self.parallel, down * across, |task| {
+            let (i, j) = (task / across, task % across);
+            let row_panels = i * tall..((i + 1) * tall).min(row_panels);
+            let from = columns.start + j * wide;
+            let columns = from..(from + wide).min(columns.end);
+            for run in runs(left.deep, self.kc) {
+                for panel in columns.clone() {
+                    self.tile_column(left, run.clone(), row_panels.clone(), panel, right(panel, &run));
+                }
+            }
+            let rows = left.rows.start + row_panels.start * MR
+                ..(left.rows.start + row_panels.end * MR).min(left.rows.end);
+            self.finish(&rows, columns, left.deep);
+        });
+    }
+
+    /// One panel of `b` against some row panels, over one run of `k`.
+    fn tile_column(
+        &self,
+        left: &Left,
+        run: Range<usize>,
+        row_panels: Range<usize>,
+        panel: usize,
+        right: &[f32],
+    ) {
+        let n = self.product.b.n();
+        let column = panel * NR;
+        let width = NR.min(n - column);
+        let add = self.target.add || run.start > 0;
+        assert!(right.len() >= run.len() * NR && column < n);
+        for row_panel in row_panels {
+            let row = left.rows.start + row_panel * MR;
+            let height = MR.min(left.rows.end - row);
+            let from = row_panel * left.deep.len() * MR + (run.start - left.deep.start) * MR;
+            let a = &left.packed[from..from + run.len() * MR];
+            assert!(row + height <= self.product.a.rows);
+            #[allow(unsafe_code, reason = "the tile kernels take pointers")]
+            // SAFETY: both panels hold `run.len()` groups (sliced and asserted above). The tile's rows and columns lie inside
+            // the target's `rows · n` elements, and no other task has them; a narrow tile goes through `edge`.
+            unsafe {
+                let c = self.target.c.add(row * n + column);
+                let kernel = self.tiles[height - 1];
+                if width == NR {
+                    kernel(run.len(), a.as_ptr(), right.as_ptr(), c, n, add);
+                } else {
+                    let mut edge = [0.0_f32; MR * NR];
+                    kernel(run.len(), a.as_ptr(), right.as_ptr(), edge.as_mut_ptr(), NR, false);
+                    for r in 0..height {
+                        for j in 0..width {
+                            let c = c.add(r * n + j);
+                            let sum = edge[r * NR + j];
+                            c.write(if add { c.read() + sum } else { sum });
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Rounds finished tiles.
+    fn finish(&self, rows: &Range<usize>, panels: Range<usize>, deep: &Range<usize>) {
+        let n = self.product.b.n();
+        if self.product.round == Compute::F32 || deep.end < self.product.b.k() {
+            return;
+        }
+        let columns = panels.start * NR..(panels.end * NR).min(n);
+        for row in rows.clone() {
+            #[allow(unsafe_code, reason = "the task's own tiles, as a slice")]
+            // SAFETY: these rows and columns belong to this task alone, lie inside the target, and have been written.
+            let part = unsafe {
+                std::slice::from_raw_parts_mut(self.target.c.add(row * n + columns.start), columns.len())
+            };
+            self.product.round.round_slice(part);
+        }
+    }
+}
+
+/// Packed rows of the left operand: `rows` of the result, `deep` of the inner dimension.
+struct Left<'a> {
+    packed: &'a [f32],
+    deep: &'a Range<usize>,
+    rows: &'a Range<usize>,
+}
+
+/// The runs of `k` inside `deep`, which starts at a multiple of `kc`.
+fn runs(deep: &Range<usize>, kc: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+    let end = deep.end;
+    deep.clone().step_by(kc).map(move |from| from..(from + kc).min(end))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+use super::*;
+use crate::isa::{Isa, best_isa, isa};
+
+fn values(n: usize, seed: u64) -> Vec<f32> {
+    (0..n as u64)
+        .map(|i| {
+            let mut z = (seed << 40).wrapping_add(i).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+            z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z ^= z >> 31;
+            (z >> 40) as f32 / (1 << 23) as f32 - 1.0
+        })
+        .collect()
+}
+
+fn reference(a: Matrix, b: Matrix, round: Compute) -> Vec<f64> {
+    let at =
+        |m: Matrix, r: usize, c: usize| f64::from(round.round(m.data[r * m.row_stride + c * m.col_stride]));
+    let mut c = Vec::new();
+    for i in 0..a.rows {
+        for j in 0..b.cols {
+            c.push((0..a.cols).map(|k| at(a, i, k) * at(b, k, j)).sum());
+        }
+    }
+    c
+}
+
+fn check(m: usize, n: usize, k: usize) {
+    let (a, b) = (values(m * k, 1), values(k * n, 2));
+    for compute in [Compute::F32, Compute::Bf16, Compute::F16] {
+        for layout in 0..4 {
+            let a = if layout & 1 == 0 { Matrix::new(&a, m, k) } else { Matrix::new(&a, k, m).t() };
+            let b = if layout & 2 == 0 { Matrix::new(&b, k, n) } else { Matrix::new(&b, n, k).t() };
+            let panels = Strided { matrix: b, round: compute };
+            let c = Product { a, a_round: compute, b: &panels, round: Compute::F32 }.compute();
+            for (index, (got, want)) in c.iter().zip(reference(a, b, compute)).enumerate() {
+                let error = (f64::from(*got) - want).abs();
+                assert!(
+                    error < 1e-5 * (k as f64).sqrt(),
+                    "{m}x{n}x{k} {compute:?} {layout} at {index}: {got} {want}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn agrees_with_f64_at_odd_sizes() {
+    for (m, n, k) in [
+        (1, 1, 1),
+        (1, 17, 5),
+        (5, 16, 8),
+        (6, 15, 9),
+        (7, 33, 31),
+        (13, 40, 385),
+        (50, 70, 401),
+        (61, 18, 100),
+    ] {
+        check(m, n, k);
+    }
+}
+
+#[test]
+fn a_row_alone_has_the_bits_it_has_among_others() {
+    let (m, n, k) = (75, 83, 790);
+    let (a, b) = (values(m * k, 3), values(k * n, 4));
+    let panels = Strided { matrix: Matrix::new(&b, n, k).t(), round: Compute::Bf16 };
+    let run = |a: Matrix| Product { a, a_round: Compute::Bf16, b: &panels, round: Compute::Bf16 }.compute();
+    let all = run(Matrix::new(&a, m, k));
+    for row in 0..m {
+        let alone = run(Matrix::new(&a[row * k..][..k], 1, k));
+        assert_eq!(alone, all[row * n..][..n], "row {row}");
+    }
+    for count in [2, 5, 8, 47, 48, 49] {
+        assert_eq!(run(Matrix::new(&a[..count * k], count, k)), all[..count * n], "{count} rows");
+    }
+}
+
+#[test]
+fn packed_weights_give_the_bits_of_strided_ones() {
+    let (o, i) = (53, 420);
+    let (x, w, g) = (values(70 * i, 5), values(o * i, 6), values(70 * o, 7));
+    let w_oi = Matrix::new(&w, o, i);
+    for compute in [Compute::F32, Compute::Bf16, Compute::F16] {
+        let packed = PackedWeight::new(w_oi, compute);
+        let mut rounded = w.clone();
+        compute.round_slice(&mut rounded);
+        assert_eq!(packed.widened(), rounded);
+        for t in [1, 70] {
+            let (a, g) = (Matrix::new(&x[..t * i], t, i), Matrix::new(&g[..t * o], t, o));
+            let run = |a, b: &dyn Panels| Product { a, a_round: compute, b, round: compute }.compute();
+            assert_eq!(run(a, &packed), run(a, &Strided { matrix: w_oi.t(), round: compute }));
+            assert_eq!(run(g, &TransposedPanels(&packed)), run(g, &Strided { matrix: w_oi, round: compute }));
+        }
+    }
+}
+
+#[test]
+fn adding_continues_the_sum() {
+    let (m, n, k) = (60, 20, 64);
+    let (a, b) = (values(m * k, 8), values(k * n, 9));
+    let panels = Strided { matrix: Matrix::new(&b, k, n), round: Compute::F32 };
+    let product =
+        Product { a: Matrix::new(&a, m, k), a_round: Compute::F32, b: &panels, round: Compute::F32 };
+    let once = product.compute();
+    let mut twice = once.clone();
+    product.add_to(&mut twice);
+    assert!(once.iter().zip(&twice).all(|(x, y)| 2.0 * x == *y));
+}
+
+#[test]
+fn every_tile_kernel_agrees_with_the_plain_one() {
+    assert!(isa() <= best_isa());
+    let (a, b) = (values(MR * 100, 10), values(NR * 100, 11));
+    let run = |kernel: tile::Tile| {
+        let mut c = vec![1.0_f32; MR * NR];
+        #[allow(unsafe_code, reason = "the tile kernels take pointers")]
+        // SAFETY: the panels hold 100 groups, `c` a whole tile.
+        unsafe {
+            kernel(100, a.as_ptr(), b.as_ptr(), c.as_mut_ptr(), NR, true);
+        }
+        c
+    };
+    let wide = tile::tiles_of(best_isa());
+    for (rows, (wide, plain)) in wide.into_iter().zip(tile::tiles_of(Isa::Plain)).enumerate() {
+        let (wide, plain) = (run(wide), run(plain));
+        assert!(wide.iter().zip(&plain).all(|(x, y)| (x - y).abs() < 1e-4), "{} rows", rows + 1);
+        assert!(wide[(rows + 1) * NR..].iter().all(|&x| x == 1.0), "wrote past its rows");
+    }
+}
