@@ -1,6 +1,6 @@
 //! A message on its way out.
 
-use anneal_contracts::Envelope;
+use anneal_contracts::{Envelope, EnvelopeError};
 use serde::Serialize;
 
 use crate::Error;
@@ -22,6 +22,12 @@ impl OutboxMessage {
         let payload = serde_json::to_vec(body).map_err(|error| Error::Row(error.to_string()))?;
         let headers = envelope.to_headers().into_iter().map(|(name, value)| (name.to_owned(), value));
         Ok(Self { subject: subject.into(), headers: headers.collect(), payload })
+    }
+
+    /// The envelope, read back from the headers.
+    pub fn envelope(&self) -> Result<Envelope, EnvelopeError> {
+        let get = |name: &str| self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        Envelope::from_headers(get)
     }
 
     /// Messages of one lane keep their order; a lane that cannot be published holds up no other. It is the first
