@@ -202,7 +202,7 @@ async fn drain(batch: Result<Batch, BatchError>, wait: Duration) -> Result<Vec<M
     Ok(messages)
 }
 
-fn read(message: &Message) -> Result<Delivery, String> {
+pub(crate) fn read(message: &Message) -> Result<Delivery, String> {
     let envelope = headers::read(message.headers.as_ref()).map_err(|error| error.to_string())?;
     let (sequence, delivered) = message
         .info()

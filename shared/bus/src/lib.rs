@@ -12,6 +12,7 @@ mod error;
 mod headers;
 mod notice;
 mod publish;
+mod replay;
 mod request;
 mod serve;
 mod streams;

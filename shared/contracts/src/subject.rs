@@ -66,6 +66,8 @@ pub mod rpc {
     pub const COMMIT_CHECKPOINT: &str = "rpc.v1.task.checkpoint";
     /// End the lease with an outcome.
     pub const FINISH_TASK: &str = "rpc.v1.task.finish";
+    /// Ask a running task to pause because its money ran out.
+    pub const PAUSE_TASK: &str = "rpc.v1.task.pause";
     /// What a specification would cost.
     pub const QUOTE: &str = "rpc.v1.billing.quote";
     /// Reserve the quoted amount.

@@ -7,6 +7,7 @@ mod claim_task;
 mod commit_checkpoint;
 mod deployments;
 mod finish_task;
+mod pause_task;
 mod renew_lease;
 mod report_stage;
 
@@ -20,6 +21,7 @@ pub use claim_task::{ClaimReply, ClaimTask, ClaimedTask, InputFolder, ResumePoin
 pub use commit_checkpoint::CommitCheckpoint;
 pub use deployments::{DeploymentTarget, DeploymentsReply, ReportDeployment};
 pub use finish_task::FinishTask;
+pub use pause_task::PauseTask;
 pub use renew_lease::{RenewLease, RenewReply};
 pub use report_stage::ReportStage;
 
