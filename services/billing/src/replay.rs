@@ -1,0 +1,100 @@
+//! The audit: every charge recomputed from the streams themselves, apart from the books.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use anneal_bus::Bus;
+use anneal_contracts::{
+    rpc::{AuditReply, AuditRow},
+    stream,
+};
+use anneal_domain::{Microcredits, id::{EventId, TaskId, WorkspaceId}};
+
+use crate::{
+    Billing, Error,
+    consume::{Fact, read_event, read_usage},
+    metering::{Bill, TimedFact},
+    store,
+};
+
+/// Facts on their way are waited for this often.
+const ATTEMPTS: usize = 5;
+const BETWEEN: Duration = Duration::from_millis(700);
+/// A reply is at most a megabyte.
+const MOST_ROWS: usize = 4_000;
+
+/// What the books hold at one moment.
+struct Books {
+    charged: BTreeMap<TaskId, Microcredits>,
+    facts: BTreeMap<EventId, (WorkspaceId, TimedFact)>,
+}
+
+impl Billing {
+    /// Reads `USAGE` and `EVENTS` from their start, recomputes every charge and compares it with the ledger.
+    ///
+    /// A fact in a stream that was not charged for counts, once it was given a few seconds to arrive. A fact that was
+    /// charged for and is no longer in a stream (it was wiped) is taken from billing's own journal.
+    pub(crate) async fn audit(&self, bus: &Bus) -> Result<AuditReply, Error> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let streamed = read_streams(bus).await?;
+            let books = self.books().await?;
+            let late = streamed.keys().filter(|event| !books.facts.contains_key(event)).count();
+            if late == 0 || attempt == ATTEMPTS {
+                if late > 0 {
+                    tracing::warn!(late, "facts in the streams are not charged for yet");
+                }
+                return compare(&books, &streamed);
+            }
+            tokio::time::sleep(BETWEEN).await;
+        }
+    }
+
+    async fn books(&self) -> Result<Books, Error> {
+        self.store
+            .transaction(|tx| async move {
+                let charged = store::charged_by_task(&*tx).await?;
+                Ok(Books { charged, facts: store::all_facts(&*tx).await? })
+            })
+            .await
+    }
+}
+
+async fn read_streams(bus: &Bus) -> Result<BTreeMap<EventId, (WorkspaceId, TimedFact)>, Error> {
+    let mut facts = BTreeMap::new();
+    let mut keep = |read: Result<Option<Fact>, String>| {
+        if let Ok(Some((event, workspace, fact))) = read {
+            facts.insert(event, (workspace, fact));
+        }
+    };
+    bus.replay(&stream::USAGE, |delivery| keep(read_usage(&delivery))).await?;
+    bus.replay(&stream::EVENTS, |delivery| keep(read_event(&delivery))).await?;
+    Ok(facts)
+}
+
+fn compare(
+    books: &Books,
+    streamed: &BTreeMap<EventId, (WorkspaceId, TimedFact)>,
+) -> Result<AuditReply, Error> {
+    let mut bills: BTreeMap<TaskId, Bill> = BTreeMap::new();
+    let lost = books.facts.iter().filter(|(event, _)| !streamed.contains_key(event)).map(|(_, fact)| fact);
+    for (workspace, fact) in streamed.values().chain(lost) {
+        bills.entry(fact.task).or_insert_with(|| Bill::new(fact.task, *workspace)).learn(fact);
+    }
+    let tasks: BTreeSet<TaskId> = bills.keys().chain(books.charged.keys()).copied().collect();
+    let mut difference = Microcredits::ZERO;
+    let mut rows = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        let charged = books.charged.get(&task).copied().unwrap_or_default();
+        let recomputed = bills.get(&task).map_or(Ok(Microcredits::ZERO), Bill::target)?;
+        let off = charged.checked_sub(recomputed).ok_or(Error::Overflow)?;
+        difference = difference.checked_add(Microcredits(off.0.saturating_abs())).ok_or(Error::Overflow)?;
+        rows.push(AuditRow { task, charged, recomputed });
+    }
+    rows.sort_by_key(|row| (row.charged == row.recomputed, std::cmp::Reverse(row.task)));
+    rows.truncate(MOST_ROWS);
+    Ok(AuditReply { rows, difference })
+}
