@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod config;
+pub mod confine;
 pub mod executor;
 pub mod fail;
 pub mod memory;
