@@ -58,7 +58,11 @@ impl Head {
         let mut magic = Vec::with_capacity(2);
         File::open(path).map_err(io)?.take(2).read_to_end(&mut magic).map_err(io)?;
         let mut bytes = Vec::new();
-        Source::open(path)?.reader.take(HEAD_BYTES as u64).read_to_end(&mut bytes).map_err(io)?;
+        let read = Source::open(path)?.reader.take(HEAD_BYTES as u64).read_to_end(&mut bytes);
+        // A damaged file still has a head; whoever reads on meets the error.
+        if bytes.is_empty() {
+            read.map_err(io)?;
+        }
         Ok(Self { bytes, gzip: magic == GZIP })
     }
 

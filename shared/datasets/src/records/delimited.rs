@@ -16,7 +16,7 @@ pub(super) fn rows(
     limits: Limits,
     file: &Path,
 ) -> Result<Rows> {
-    let gauge = Gauge { inner: reader, since_row: 0, limit: limits.row_bytes };
+    let gauge = Gauge { inner: reader, since_row: 0, limit: limits.row_bytes, crlf: None };
     let mut csv = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(gauge);
     let corrupt = |reason: String| Error::Corrupt { path: file.to_owned(), reason };
     let header = csv.headers().map_err(|error| corrupt(format!("the header line: {error}")))?.clone();
@@ -50,7 +50,9 @@ impl Iterator for Delimited {
             Ok(false) => None,
             Ok(true) => {
                 let line = record.position().map_or(line, csv::Position::line);
-                Some(self.columns(line, &record))
+                // A record that follows CR LF is counted from its LF, which the line before owns.
+                let crlf = self.csv.get_ref().crlf == Some(true);
+                Some(self.columns(line + u64::from(crlf), &record))
             }
             Err(error) => {
                 self.done = true;
@@ -83,6 +85,8 @@ struct Gauge {
     inner: Box<dyn BufRead + Send>,
     since_row: usize,
     limit: usize,
+    /// Whether the header line ends with CR LF.
+    crlf: Option<bool>,
 }
 
 impl Read for Gauge {
@@ -93,6 +97,9 @@ impl Read for Gauge {
         }
         let read = self.inner.read(buffer)?;
         self.since_row += read;
+        if let (None, Some(end)) = (self.crlf, buffer[..read].iter().position(|&byte| byte == b'\n')) {
+            self.crlf = Some(end > 0 && buffer[end - 1] == b'\r');
+        }
         Ok(read)
     }
 }
