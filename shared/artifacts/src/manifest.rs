@@ -22,6 +22,7 @@ pub struct ManifestFile {
     /// Its path relative to the folder, with `/`.
     pub path: String,
     /// Its size.
+    #[serde(rename = "size")]
     pub size_bytes: u64,
     /// Its SHA-256, hexadecimal.
     pub sha256: String,

@@ -87,3 +87,26 @@ pub trait Workload: Send + Sync + 'static {
 pub(crate) fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
+
+impl Program {
+    /// This very program with the argument `run`, as the three engines are started; `libonnxruntime.so` is named to it when the
+    /// worker's settings name one.
+    pub fn current(config: &crate::WorkerConfig) -> std::io::Result<Self> {
+        let environment = if config.onnxruntime.as_os_str().is_empty() {
+            Vec::new()
+        } else {
+            let library = config.onnxruntime.canonicalize()?;
+            vec![("ANNEAL_ONNXRUNTIME".to_owned(), library.into_os_string())]
+        };
+        Ok(Self { path: std::env::current_exe()?, arguments: vec!["run".into()], environment })
+    }
+}
+
+/// A refusal of something that the platform's types allow and an engine does not do.
+pub fn unsupported(field: &str, message: &str) -> Failure {
+    Failure {
+        code: "not_supported".to_owned(),
+        field: Some(field.to_owned()),
+        message: format!("not supported yet: {message}"),
+    }
+}

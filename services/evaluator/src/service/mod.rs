@@ -1,0 +1,116 @@
+//! The worker service around the evaluation engine: from a claimed task to the engine's spec, and from its output to what is
+//! published.
+
+use std::io;
+
+use anneal_contracts::{
+    engine::{Adapted, Backend, EvaluationTask, EvaluatorSpec, ModelInput},
+    event::Failure,
+    rpc::ClaimedTask,
+};
+use anneal_domain::spec::{EvaluationSpec, TaskKind, TaskSpec};
+use anneal_worker::{Ended, Folders, Program, Publication, WorkerConfig, Workload, unsupported};
+use serde_json::Value;
+
+/// Seed of few-shot sampling when the task names none, as in lm-evaluation-harness.
+const DEFAULT_SEED: u64 = 1234;
+
+/// Evaluation tasks.
+#[derive(Debug)]
+pub struct Evaluation {
+    program: Program,
+}
+
+impl Evaluation {
+    /// Runs this very program as the engine.
+    pub fn new(config: &WorkerConfig) -> io::Result<Self> {
+        Ok(Self { program: Program::current(config)? })
+    }
+}
+
+impl Workload for Evaluation {
+    fn kind(&self) -> TaskKind {
+        TaskKind::Evaluation
+    }
+
+    fn program(&self) -> Program {
+        self.program.clone()
+    }
+
+    fn engine_spec(&self, task: &ClaimedTask, folders: &Folders) -> Result<Value, Failure> {
+        let TaskSpec::Evaluation(spec) = &task.spec else {
+            return Err(unsupported("spec.kind", "this worker evaluates"));
+        };
+        write(spec, folders)
+    }
+
+    fn publications(&self, _task: &ClaimedTask, ended: &Ended<'_>) -> Vec<Publication> {
+        // Half an evaluation is no result.
+        if ended.stopped {
+            return Vec::new();
+        }
+        vec![Publication { role: "results", folder: ended.output.to_owned() }]
+    }
+}
+
+fn write(spec: &EvaluationSpec, folders: &Folders) -> Result<Value, Failure> {
+    let base = folders.input("model")?;
+    let model = if folders.inputs.contains_key("adapter") {
+        ModelInput::Adapted(Adapted { base, adapter: folders.input("adapter")? })
+    } else {
+        ModelInput::Path(base)
+    };
+    let tasks = spec.datasets.iter().enumerate().map(|(place, dataset)| {
+        Ok(EvaluationTask {
+            name: dataset.benchmark.clone(),
+            dataset: folders.input(&format!("dataset.{place}"))?,
+            num_fewshot: dataset.num_fewshot,
+            limit: dataset.limit,
+        })
+    });
+    let engine = EvaluatorSpec {
+        model,
+        backend: Backend::Auto,
+        device: "auto".to_owned(),
+        precision: "fp32".to_owned(),
+        tasks: tasks.collect::<Result<_, Failure>>()?,
+        apply_chat_template: spec.apply_chat_template,
+        batch_tokens: None,
+        threads: folders.threads,
+        seed: spec.seed.unwrap_or(DEFAULT_SEED),
+        max_length: spec.max_length,
+        resume: true,
+        output_dir: folders.output.to_string_lossy().into_owned(),
+    };
+    Ok(serde_json::to_value(engine).expect("a spec of numbers, text and lists is always JSON"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_adapted_model_and_its_benchmarks_reach_the_engine() {
+        let spec: EvaluationSpec = serde_json::from_value(json!({
+            "model_source": "trained", "model": "model-00000000000000000000000000000001", "max_length": 512,
+            "datasets": [
+                {"benchmark": "arc_easy", "dataset": "ds-00000000000000000000000000000002", "limit": 5},
+                {"benchmark": "piqa", "dataset": "ds-00000000000000000000000000000003", "num_fewshot": 2}
+            ]
+        }))
+        .unwrap();
+        let roles = ["model", "adapter", "dataset.0", "dataset.1"];
+        let inputs = roles.iter().map(|role| ((*role).to_owned(), format!("/in/{role}").into())).collect();
+        let folders = Folders { inputs, output: "/out".into(), resume_from: None, threads: 1 };
+        let written = write(&spec, &folders).unwrap();
+        assert_eq!(written["model"], json!({"base": "/in/model", "adapter": "/in/adapter"}));
+        assert_eq!(written["tasks"][0]["dataset"], "/in/dataset.0");
+        assert_eq!(written["tasks"][0]["limit"], 5);
+        assert_eq!(written["tasks"][1]["num_fewshot"], 2);
+        assert_eq!(written["seed"], 1234);
+        serde_json::from_value::<EvaluatorSpec>(written).unwrap();
+    }
+}
