@@ -1,0 +1,157 @@
+//! A tiny model, tiny datasets and a way to run the engine on them.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use anneal_contracts::engine::{ExitKind, Line};
+use anneal_model::formula::TinyModel;
+use anneal_trainer::engine::{Stop, run};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A folder with a model and three datasets.
+pub struct Bench {
+    pub folder: TempDir,
+}
+
+/// What a run said and how it ended.
+pub struct Run {
+    pub ending: ExitKind,
+    pub lines: Vec<Line>,
+    pub output: PathBuf,
+}
+
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+const WORDS: [&str; 12] =
+    ["red", "blue", "stone", "river", "seven", "cat", "moon", "salt", "green", "bird", "iron", "sun"];
+
+impl Bench {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        TinyModel::default().write(&folder.path().join("model")).unwrap();
+        let bench = Self { folder };
+        let word = |n: usize| WORDS[n * 7 % 12];
+        bench.rows("sft.jsonl", |n| {
+            json!({"messages": [{"role": "user", "content": format!("say {} {}", word(n), word(n + 1))},
+                                {"role": "assistant", "content": word(n + 3)}]})
+        });
+        bench.rows("dpo.jsonl", |n| {
+            json!({"prompt": [{"role": "user", "content": format!("pick {}", word(n))}],
+                   "chosen": [{"role": "assistant", "content": word(n + 3)}],
+                   "rejected": [{"role": "assistant", "content": format!("not {}", word(n + 5))}]})
+        });
+        bench.rows("text.jsonl", |n| json!({"text": format!("{} {} {} and {}", word(n), word(n + 2), word(n + 5), word(n + 7))}));
+        bench
+    }
+
+    fn rows(&self, name: &str, row: impl Fn(usize) -> Value) {
+        let text = (0..24).fold(String::new(), |text, n| text + &row(n).to_string() + "\n");
+        std::fs::write(self.path(name), text).unwrap();
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A spec for `task`; `changes` are laid over it.
+    pub fn spec(&self, task: &str, method: &str, output: &str, changes: &Value) -> Value {
+        let dataset = match task {
+            "pretrain" => "text.jsonl",
+            "dpo" => "dpo.jsonl",
+            _ => "sft.jsonl",
+        };
+        let mut spec = json!({
+            "task_type": task, "method": method, "precision": "fp32", "threads": 2,
+            "model": self.path("model"), "dataset": self.path(dataset),
+            "sequence_length": 64, "micro_batch_size": 2, "gradient_accumulation_steps": 2,
+            "max_steps": 6, "save_interval": 100, "optimizer": {"learning_rate": 1e-2, "schedule": "linear"},
+            "output_dir": self.path(output),
+        });
+        lay_over(&mut spec, changes);
+        spec
+    }
+
+    pub fn run(&self, spec: &Value) -> Run {
+        let path = self.folder.path().join("spec.json");
+        std::fs::write(&path, spec.to_string()).unwrap();
+        self.run_file(&path, spec["output_dir"].as_str().unwrap_or_default())
+    }
+
+    pub fn run_file(&self, path: &Path, output: &str) -> Run {
+        let sink = Sink::default();
+        let ending = run(path, Box::new(sink.clone()), &Stop::new());
+        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+        Run { ending, lines: parse(&text), output: PathBuf::from(output) }
+    }
+}
+
+/// Lays the fields of `changes` over those of `value`.
+pub fn lay_over(value: &mut Value, changes: &Value) {
+    match (value, changes) {
+        (Value::Object(map), Value::Object(changes)) => {
+            for (name, change) in changes {
+                lay_over(map.entry(name.clone()).or_insert(Value::Null), change);
+            }
+        }
+        (value, change) => *value = change.clone(),
+    }
+}
+
+/// The lines of an engine's output.
+pub fn parse(text: &str) -> Vec<Line> {
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+impl Run {
+    pub fn assert_done(self) -> Self {
+        assert_eq!(self.ending, ExitKind::Done, "{:?}", self.lines.last());
+        assert!(matches!(self.lines.last(), Some(Line::Result { .. })));
+        self
+    }
+
+    /// A metric by step, bit for bit.
+    pub fn series(&self, name: &str) -> Vec<(u64, f64)> {
+        let values = self.lines.iter().filter_map(|line| match line {
+            Line::Metric { step, values } => Some((*step, values.get(name).copied().flatten()?)),
+            _ => None,
+        });
+        values.collect()
+    }
+
+    pub fn bits(&self, name: &str) -> Vec<(u64, u64)> {
+        self.series(name).into_iter().map(|(step, value)| (step, value.to_bits())).collect()
+    }
+
+    pub fn error(&self) -> (String, String, String) {
+        match self.lines.last() {
+            Some(Line::Error { code, field, message, .. }) => {
+                (code.clone(), field.clone().unwrap_or_default(), message.clone())
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The bytes of the final weights.
+    pub fn weights(&self) -> Vec<u8> {
+        let adapter = self.output.join("adapter/adapter_model.safetensors");
+        let model = self.output.join("model/model.safetensors");
+        std::fs::read(if adapter.exists() { adapter } else { model }).unwrap()
+    }
+}
