@@ -1,0 +1,326 @@
+//! Our decoder: shared beginnings are computed once and kept as keys and values, batches have no padding, logits are
+//! computed only where something is scored.
+
+use anneal_kernels::Segments;
+use anneal_model::{Decoder, GenerateOptions, KvCache, Tokenizer, generate};
+use candle_core::Tensor;
+use rayon::prelude::*;
+
+use super::log_softmax::Row;
+use super::prefix::shared;
+use super::{Prompt, Score, Scorer, TokenRequest};
+use crate::engine::error::{Error, Result};
+
+/// Tokens of one forward pass unless the spec says otherwise.
+const BATCH_TOKENS: usize = 2048;
+/// Bytes of keys and values that one batch may hold.
+const CACHE_BYTES: usize = 256 << 20;
+/// Logits computed at a time.
+const LOGITS: usize = 8 << 20;
+/// Prompts continued together.
+const PROMPTS: usize = 16;
+
+/// The decoder with its buffers.
+pub struct Candle {
+    decoder: Decoder,
+    tokenizer: Tokenizer,
+    batch_tokens: usize,
+    prefix: Vec<u32>,
+    /// Caches that hold the prefix and nothing else, to be used again.
+    slots: Vec<KvCache>,
+}
+
+impl Candle {
+    /// A decoder that takes about `batch_tokens` tokens at a time.
+    pub fn new(decoder: Decoder, tokenizer: Tokenizer, batch_tokens: Option<usize>) -> Self {
+        let batch_tokens = batch_tokens.unwrap_or(BATCH_TOKENS).max(1);
+        Self { decoder, tokenizer, batch_tokens, prefix: Vec::new(), slots: Vec::new() }
+    }
+
+    fn starts_with_prefix(&self, row: &[TokenRequest]) -> bool {
+        !self.prefix.is_empty()
+            && row.iter().all(|request| {
+                request.first_scored() >= self.prefix.len() && request.input.starts_with(&self.prefix)
+            })
+    }
+
+    fn cache_bytes_a_token(&self) -> usize {
+        let config = self.decoder.config();
+        config.layers * config.kv_heads * config.head_dim * 2 * size_of::<f32>()
+    }
+
+    fn slot(&mut self, with_prefix: bool) -> Result<KvCache> {
+        if !with_prefix {
+            return Ok(self.decoder.cache());
+        }
+        if self.slots.len() > 1 {
+            return Ok(self.slots.pop().expect("there is more than one"));
+        }
+        if self.slots.is_empty() {
+            let mut cache = self.decoder.cache();
+            let prefix = self.prefix.clone();
+            self.decoder.extend(&mut [(&mut cache, &prefix)]).map_err(failed)?;
+            self.slots.push(cache);
+        }
+        // The last one stays as the original that others are copied from.
+        Ok(self.slots[0].clone())
+    }
+
+    /// Sequences without a shared beginning: one pass, nothing is kept.
+    fn score_alone(&self, rows: &[&[TokenRequest]], board: &mut Board) -> Result<()> {
+        let mut start = 0;
+        while start < rows.len() {
+            let mut end = start;
+            let mut total = 0;
+            while end < rows.len() && (end == start || total + rows[end][0].input.len() <= self.batch_tokens) {
+                total += rows[end][0].input.len();
+                end += 1;
+            }
+            let batch = &rows[start..end];
+            let lengths: Vec<usize> = batch.iter().map(|row| row[0].input.len()).collect();
+            let tokens: Vec<u32> = batch.iter().flat_map(|row| row[0].input.iter().copied()).collect();
+            let segments = Segments::new(&lengths).map_err(failed)?;
+            let hidden_td = self.decoder.hidden(&tokens, &segments, None).map_err(failed)?;
+            let mut wanted = Wanted::default();
+            let mut offset = 0;
+            for (index, row) in batch.iter().enumerate() {
+                wanted.add(offset, 0..row[0].input.len(), start + index, 0, &row[0]);
+                offset += row[0].input.len();
+            }
+            self.read(&hidden_td, wanted, board)?;
+            start = end;
+        }
+        Ok(())
+    }
+
+    /// Rows with a shared beginning: stems together, then every first choice together, every second …
+    fn score_shared(&mut self, rows: &[(usize, &[TokenRequest])], board: &mut Board) -> Result<()> {
+        let mut states: Vec<Stem<'_>> = Vec::with_capacity(rows.len());
+        for (index, row) in rows {
+            let with_prefix = self.starts_with_prefix(row);
+            let end = row.iter().skip(1).fold(row[0].input.len(), |end, request| shared(&row[0].input[..end], &request.input));
+            let start = if with_prefix { self.prefix.len() } else { 0 };
+            let cache = self.slot(with_prefix)?;
+            states.push(Stem { row: *index, requests: row, start, end: end.max(start), cache, with_prefix });
+        }
+        self.stems(&mut states, board)?;
+        for choice in 0..rows.iter().map(|(_, row)| row.len()).max().unwrap_or(0) {
+            self.branches(&mut states, choice, board)?;
+        }
+        for mut state in states {
+            if state.with_prefix && self.slots.len() < rows.len() + 1 {
+                state.cache.truncate(self.prefix.len());
+                self.slots.push(state.cache);
+            }
+        }
+        Ok(())
+    }
+
+    fn stems(&self, states: &mut [Stem<'_>], board: &mut Board) -> Result<()> {
+        let mut wanted = Wanted::default();
+        let mut offset = 0;
+        for state in states.iter() {
+            if state.end > state.start {
+                for (index, request) in state.requests.iter().enumerate() {
+                    wanted.add(offset, state.start..state.end, state.row, index, request);
+                }
+                offset += state.end - state.start;
+            }
+        }
+        let mut batch: Vec<(&mut KvCache, &[u32])> = states
+            .iter_mut()
+            .filter(|state| state.end > state.start)
+            .map(|state| (&mut state.cache, &state.requests[0].input[state.start..state.end]))
+            .collect();
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let hidden_td = self.decoder.extend(&mut batch).map_err(failed)?;
+        self.read(&hidden_td, wanted, board)
+    }
+
+    fn branches(&self, states: &mut [Stem<'_>], choice: usize, board: &mut Board) -> Result<()> {
+        let mut wanted = Wanted::default();
+        let mut offset = 0;
+        let mut batch: Vec<(&mut KvCache, &[u32])> = Vec::new();
+        for state in states.iter_mut() {
+            let Some(request) = state.requests.get(choice).filter(|request| request.input.len() > state.end) else { continue };
+            wanted.add(offset, state.end..request.input.len(), state.row, choice, request);
+            offset += request.input.len() - state.end;
+            state.cache.truncate(state.end);
+            batch.push((&mut state.cache, &request.input[state.end..]));
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let hidden_td = self.decoder.extend(&mut batch).map_err(failed)?;
+        self.read(&hidden_td, wanted, board)
+    }
+
+    /// Logits of the wanted positions, a few rows at a time.
+    fn read(&self, hidden_td: &Tensor, wanted: Wanted, board: &mut Board) -> Result<()> {
+        let vocabulary = self.decoder.config().vocab_size;
+        let positions: Vec<(u32, Vec<Target>)> = wanted.0.into_iter().collect();
+        for chunk in positions.chunks((LOGITS / vocabulary).max(1)) {
+            let indices: Vec<u32> = chunk.iter().map(|(position, _)| *position).collect();
+            let count = indices.len();
+            let indices = Tensor::from_vec(indices, count, hidden_td.device()).map_err(failed)?;
+            let picked_td = hidden_td.index_select(&indices, 0).map_err(failed)?;
+            let logits = self.decoder.logits(&picked_td).and_then(|logits_tv| Ok(logits_tv.flatten_all()?.to_vec1::<f32>()?));
+            let logits = logits.map_err(failed)?;
+            let read: Vec<Vec<(Target, f32, bool)>> = logits
+                .par_chunks(vocabulary)
+                .zip(chunk)
+                .map(|(logits, (_, targets))| {
+                    let row = Row::new(logits);
+                    let one = |target: &Target| (*target, row.log_probability(logits, target.id), row.best == target.id);
+                    targets.iter().map(one).collect()
+                })
+                .collect();
+            for (target, value, greedy) in read.into_iter().flatten() {
+                board.put(target, value, greedy);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Scorer for Candle {
+    fn fit(&self, rows: &[&[TokenRequest]]) -> usize {
+        let bytes = self.cache_bytes_a_token();
+        let (mut tokens, mut held) = (0, 0);
+        let mut count = 0;
+        for row in rows {
+            let whole = row.iter().map(|request| request.input.len()).max().unwrap_or(0);
+            let own = whole - if self.starts_with_prefix(row) { self.prefix.len() } else { 0 };
+            tokens += own;
+            held += whole * bytes;
+            let kept = row.len() > 1 || own < whole;
+            if count > 0 && (tokens > self.batch_tokens || (kept && held > CACHE_BYTES)) {
+                break;
+            }
+            count += 1;
+        }
+        count
+    }
+
+    fn share(&mut self, prefix: &[u32]) -> Result<()> {
+        self.slots.clear();
+        self.prefix = prefix.to_vec();
+        Ok(())
+    }
+
+    fn score(&mut self, rows: &[&[TokenRequest]]) -> Result<Vec<Vec<Score>>> {
+        let mut board = Board::new(rows);
+        // A row of windows, or of one request, has no beginning to share.
+        let alike = |row: &[TokenRequest]| row.len() > 1 && row.iter().all(|one| shared(&one.input, &row[0].input) > 0);
+        let mut alone: Vec<(usize, usize)> = Vec::new();
+        let mut together = Vec::new();
+        for (index, row) in rows.iter().enumerate() {
+            if alike(row) || self.starts_with_prefix(row) {
+                together.push((index, *row));
+            } else {
+                alone.extend((0..row.len()).map(|request| (index, request)));
+            }
+        }
+        if !together.is_empty() {
+            self.score_shared(&together, &mut board)?;
+        }
+        let sequences: Vec<&[TokenRequest]> =
+            alone.iter().map(|(row, request)| std::slice::from_ref(&rows[*row][*request])).collect();
+        let mut flat = Board::new(&sequences);
+        self.score_alone(&sequences, &mut flat)?;
+        for ((row, request), sums) in alone.into_iter().zip(flat.0) {
+            board.0[row][request].clone_from(&sums[0]);
+        }
+        Ok(board.scores())
+    }
+
+    fn generate(&mut self, prompts: &[Prompt<'_>]) -> Result<Vec<String>> {
+        let mut texts = Vec::with_capacity(prompts.len());
+        let mut start = 0;
+        while start < prompts.len() {
+            let stops = prompts[start].stops;
+            // A draw depends on its place in the call, so drawn prompts go one by one.
+            let most = if stops.temperature > 0.0 { 1 } else { PROMPTS };
+            let alike = prompts[start..].iter().take(most).take_while(|prompt| prompt.stops == stops).count();
+            let batch = &prompts[start..start + alike];
+            let options = GenerateOptions {
+                max_new_tokens: stops.max_tokens,
+                stop: stops.until.clone(),
+                stop_ids: Vec::new(),
+                temperature: stops.temperature,
+                top_p: stops.top_p.unwrap_or(1.0),
+                seed: batch[0].seed,
+                batch_size: PROMPTS,
+            };
+            let ids: Vec<Vec<u32>> = batch.iter().map(|prompt| prompt.ids.to_vec()).collect();
+            let answers = generate(&self.decoder, &self.tokenizer, &ids, &options).map_err(failed)?;
+            texts.extend(answers.into_iter().map(|answer| answer.text));
+            start += alike;
+        }
+        Ok(texts)
+    }
+}
+
+/// A row whose beginning is in a cache.
+struct Stem<'a> {
+    row: usize,
+    requests: &'a [TokenRequest],
+    start: usize,
+    end: usize,
+    cache: KvCache,
+    with_prefix: bool,
+}
+
+/// One id to be scored.
+#[derive(Clone, Copy)]
+struct Target {
+    row: usize,
+    request: usize,
+    place: usize,
+    id: u32,
+}
+
+/// Ids to be scored, by position of the pass; a position may have several.
+#[derive(Default)]
+struct Wanted(std::collections::BTreeMap<u32, Vec<Target>>);
+
+impl Wanted {
+    /// The targets of a request whose positions lie in `range`; position `range.start` is at `offset` of the pass.
+    fn add(&mut self, offset: usize, range: std::ops::Range<usize>, row: usize, request: usize, what: &TokenRequest) {
+        let first = what.first_scored();
+        for position in range.start.max(first)..range.end.min(what.input.len()) {
+            let place = position - first;
+            let target = Target { row, request, place, id: what.targets[place] };
+            self.0.entry((offset + position - range.start) as u32).or_default().push(target);
+        }
+    }
+}
+
+/// Log-probability and greediness of every target.
+struct Board(Vec<Vec<Vec<(f32, bool)>>>);
+
+impl Board {
+    fn new(rows: &[&[TokenRequest]]) -> Self {
+        let empty = |request: &TokenRequest| vec![(f32::NAN, false); request.targets.len()];
+        Self(rows.iter().map(|row| row.iter().map(empty).collect()).collect())
+    }
+
+    fn put(&mut self, target: Target, value: f32, greedy: bool) {
+        self.0[target.row][target.request][target.place] = (value, greedy);
+    }
+
+    /// Sums in the order of the targets.
+    fn scores(self) -> Vec<Vec<Score>> {
+        let score = |targets: Vec<(f32, bool)>| Score {
+            sum: targets.iter().map(|(value, _)| f64::from(*value)).sum(),
+            greedy: targets.iter().all(|(_, greedy)| *greedy),
+        };
+        self.0.into_iter().map(|row| row.into_iter().map(score).collect()).collect()
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> Error {
+    Error::Model(error.to_string())
+}

@@ -1,0 +1,66 @@
+//! What computes log-probabilities and text: one small trait, our decoder and ONNX Runtime behind it.
+
+mod candle;
+mod encode;
+mod log_softmax;
+mod onnxruntime;
+mod open;
+mod prefix;
+
+pub use encode::{Encoded, Encoder};
+pub use open::{Model, identity};
+pub(crate) use open::hex;
+pub use prefix::common_prefix;
+
+use crate::engine::error::Result;
+use crate::engine::prompts::Stops;
+
+/// One scored sequence: the last `targets.len()` positions of `input` predict `targets`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenRequest {
+    /// Ids that go into the model.
+    pub input: Vec<u32>,
+    /// Ids that are scored.
+    pub targets: Vec<u32>,
+}
+
+impl TokenRequest {
+    /// The first position that predicts a target.
+    pub fn first_scored(&self) -> usize {
+        self.input.len() - self.targets.len()
+    }
+}
+
+/// The log-probability of a request's targets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// Natural logarithm, summed over the targets. NaN when the model computes NaN.
+    pub sum: f64,
+    /// Every target was the most probable id.
+    pub greedy: bool,
+}
+
+/// A prompt to continue.
+pub struct Prompt<'a> {
+    /// Its ids.
+    pub ids: &'a [u32],
+    /// When the answer ends.
+    pub stops: &'a Stops,
+    /// Randomness of a draw.
+    pub seed: u64,
+}
+
+/// A model at work. A row's scores never depend on what else is in the call.
+pub trait Scorer: Send {
+    /// How many of these rows, at least one, the next call should take.
+    fn fit(&self, rows: &[&[TokenRequest]]) -> usize;
+
+    /// Announces ids that the following rows begin with; computed once.
+    fn share(&mut self, prefix: &[u32]) -> Result<()>;
+
+    /// Scores the requests of each row.
+    fn score(&mut self, rows: &[&[TokenRequest]]) -> Result<Vec<Vec<Score>>>;
+
+    /// Continues each prompt; texts are cut at their stop strings.
+    fn generate(&mut self, prompts: &[Prompt<'_>]) -> Result<Vec<String>>;
+}

@@ -1,0 +1,171 @@
+//! A whole evaluation: every task of a spec, then the results.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anneal_contracts::engine::{EvaluatorSpec, Level, Line};
+use anneal_runtime::clock::{Clock, SystemClock};
+use serde_json::{Map, Value, json};
+
+use super::backend::{Model, identity};
+use super::error::{Error, Result};
+use super::evaluate::{Plan, evaluate};
+use super::output::Output;
+use super::results::{RunFacts, TaskSummary, results_json};
+use super::stop::Stop;
+use super::tasks::{Group, TaskConfig, select};
+
+/// The version of the harness whose semantics are followed.
+const HARNESS: &str = "0.4.13";
+
+/// Runs a spec; lines go to `output`.
+pub fn run_spec(spec: &EvaluatorSpec, output: &mut Output, stop: &Stop) -> Result<()> {
+    let clock = SystemClock;
+    let started = clock.monotonic();
+    let date = clock.unix_ms() as f64 / 1000.0;
+    let (plans, groups) = plans(spec)?;
+    let folder = PathBuf::from(&spec.output_dir);
+    std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+    anneal_kernels::set_threads(spec.threads).map_err(|error| Error::spec("threads", error.to_string()))?;
+    let (mut model, digest) = output.stage("open_model", |_| Ok::<_, Error>((Model::open(spec)?, identity(&spec.model)?)))?;
+    if spec.apply_chat_template && model.template.is_none() {
+        return Err(Error::spec("apply_chat_template", "the model has no chat template"));
+    }
+    let mut summaries = BTreeMap::new();
+    let mut order = Vec::new();
+    for plan in plans {
+        let name = plan.config.task.clone();
+        let header = header(spec, &model, &digest, &plan);
+        let summary = output
+            .stage(&name, |output| evaluate(spec, &mut model, plan, &header, &folder, output, stop))?;
+        order.push(name.clone());
+        summaries.insert(name, summary);
+    }
+    let results = output.stage("results", |_| {
+        let facts = facts(spec, &model, &digest, date, started);
+        let results = results_json(&summaries, &order, &groups, facts);
+        write_results(&folder.join("results.json"), &results).map(|()| results)
+    })?;
+    let figures = figures(&folder, &results, &summaries, started, output);
+    output.line(&Line::Result { figures });
+    Ok(())
+}
+
+/// The tasks to run, in order, and the groups they form.
+fn plans(spec: &EvaluatorSpec) -> Result<(Vec<Plan>, Vec<Group>)> {
+    if spec.tasks.is_empty() {
+        return Err(Error::spec("tasks", "name at least one task"));
+    }
+    let (mut plans, mut groups): (Vec<Plan>, Vec<Group>) = (Vec::new(), Vec::new());
+    for (index, task) in spec.tasks.iter().enumerate() {
+        let field = format!("tasks[{index}]");
+        if task.limit == Some(0) {
+            return Err(Error::spec(format!("{field}.limit"), "a limit of 0 leaves nothing to score"));
+        }
+        let selection = select(&task.name, &format!("{field}.name"))?;
+        for config in selection.tasks {
+            check_name(&config, &field)?;
+            if plans.iter().any(|plan| plan.config.task == config.task) {
+                return Err(Error::spec(format!("{field}.name"), format!("task {} is named twice", config.task)));
+            }
+            let num_fewshot = task.num_fewshot.or(config.num_fewshot).unwrap_or(0);
+            plans.push(Plan { config, dataset: PathBuf::from(&task.dataset), num_fewshot, limit: task.limit });
+        }
+        groups.extend(selection.groups);
+    }
+    Ok((plans, groups))
+}
+
+/// A task's name becomes part of file names.
+fn check_name(config: &TaskConfig, field: &str) -> Result<()> {
+    let name = &config.task;
+    let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
+    if plain { Ok(()) } else { Err(Error::spec(format!("{field}.name"), format!("{name:?} cannot be part of a file's name"))) }
+}
+
+/// What decides a task's answers besides its requests.
+fn header(spec: &EvaluatorSpec, model: &Model, digest: &str, plan: &Plan) -> Map<String, Value> {
+    let mut header = Map::new();
+    let mut put = |key: &str, value: Value| header.insert(key.to_owned(), value);
+    put("task", json!(plan.config.task));
+    put("model", json!(digest));
+    put("backend", json!(model.backend));
+    put("precision", json!(spec.precision));
+    put("max_length", json!(model.encoder.max_length()));
+    put("num_fewshot", json!(plan.num_fewshot));
+    put("apply_chat_template", json!(spec.apply_chat_template));
+    put("seed", json!(spec.seed));
+    header
+}
+
+fn facts(spec: &EvaluatorSpec, model: &Model, digest: &str, date: f64, started: Instant) -> RunFacts {
+    let name = serde_json::to_value(&spec.model).unwrap_or_default();
+    let name = name.as_str().map_or_else(|| name.to_string(), str::to_owned);
+    let config = json!({
+        "model": model.backend, "model_args": {"pretrained": name, "dtype": spec.precision}, "model_dtype": spec.precision,
+        "model_sha": digest, "batch_size": spec.batch_tokens, "batch_sizes": [], "device": spec.device, "use_cache": null,
+        "limit": null, "bootstrap_iters": 100_000, "gen_kwargs": null, "random_seed": spec.seed, "numpy_seed": spec.seed,
+        "torch_seed": spec.seed, "fewshot_seed": spec.seed,
+    });
+    let template = spec.apply_chat_template.then(|| model.template.as_ref().map(anneal_model::ChatTemplate::source)).flatten();
+    let sanitized: String = name.chars().map(|c| if c.is_alphanumeric() || c == '.' || c == '-' { c } else { '_' }).collect();
+    let tokenizer = model.encoder.tokenizer();
+    let more = json!({
+        "git_hash": null, "date": date, "pretty_env_info": concat!("anneal-evaluator ", env!("CARGO_PKG_VERSION")),
+        "transformers_version": null, "lm_eval_version": HARNESS, "upper_git_hash": null,
+        "tokenizer_pad_token": [tokenizer.special().pad, tokenizer.pad_id().map(|id| id.to_string())],
+        "tokenizer_eos_token": [tokenizer.special().eos, tokenizer.eos_id().map(|id| id.to_string())],
+        "tokenizer_bos_token": [tokenizer.special().bos, tokenizer.bos_id().map(|id| id.to_string())],
+        "eot_token_id": tokenizer.eos_id(), "max_length": model.encoder.max_length(), "model_source": model.backend,
+        "model_name": name, "model_name_sanitized": sanitized, "system_instruction": null, "system_instruction_sha": null,
+        "fewshot_as_multiturn": false, "chat_template": template,
+        "chat_template_sha": template.map(sha256), "total_evaluation_time_seconds": started.elapsed().as_secs_f64().to_string(),
+    });
+    let object = |value: Value| value.as_object().cloned().unwrap_or_default();
+    RunFacts { config: object(config), more: object(more) }
+}
+
+fn sha256(text: &str) -> String {
+    use sha2::Digest as _;
+    super::backend::hex(&sha2::Sha256::digest(text))
+}
+
+fn write_results(path: &Path, results: &Value) -> Result<()> {
+    let partial = path.with_extension("json.partial");
+    let text = super::python::dumps(results).map_err(|error| Error::Io { path: path.to_owned(), source: error.into() })?;
+    std::fs::write(&partial, text).map_err(Error::io(&partial))?;
+    std::fs::rename(&partial, path).map_err(Error::io(path))
+}
+
+fn figures(
+    folder: &Path,
+    results: &Value,
+    summaries: &BTreeMap<String, TaskSummary>,
+    started: Instant,
+    output: &mut Output,
+) -> Map<String, Value> {
+    let memory = anneal_runtime::memory::peak_rss_bytes();
+    if let Err(error) = &memory {
+        output.log(Level::Warn, format!("cannot tell the peak memory: {error}"));
+    }
+    let mut scores = Map::new();
+    for (name, fields) in results["results"].as_object().into_iter().flatten() {
+        let own: Map<String, Value> = fields
+            .as_object()
+            .into_iter()
+            .flatten()
+            .filter(|(key, _)| key.contains(','))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        scores.insert(name.clone(), Value::Object(own));
+    }
+    let figures = json!({
+        "results_path": folder.join("results.json"),
+        "samples": summaries.values().map(|task| task.effective).sum::<usize>(),
+        "seconds": started.elapsed().as_secs_f64(),
+        "peak_rss_bytes": memory.ok(),
+        "scores": scores,
+    });
+    figures.as_object().cloned().unwrap_or_default()
+}

@@ -1,0 +1,22 @@
+//! Tasks as data: their fields, templates, rows, and where they are found.
+
+mod catalog;
+mod config;
+mod docs;
+mod functions;
+mod splits;
+mod task;
+mod template;
+mod yaml;
+
+pub use catalog::{Group, Selection, builtin_names, select};
+pub use config::{
+    Field, FewshotConfig, FilterConfig, FilterStep, GenerationArguments, MatchOptions, MetricConfig, OutputType,
+    Sampler, TaskConfig, Until,
+};
+pub use docs::{BadRow, load};
+pub use functions::{Function, Row};
+pub use task::{Doc, Task};
+
+#[cfg(test)]
+pub(crate) use task::tests::task as task_for_tests;
