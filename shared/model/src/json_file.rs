@@ -7,19 +7,26 @@ use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
 
-/// Reads a whole text file of at most `limit_bytes`.
-pub(crate) fn read_text(path: &Path, limit_bytes: u64) -> Result<String> {
+/// Reads a whole file of at most `limit_bytes`.
+pub(crate) fn read_bytes(path: &Path, limit_bytes: u64) -> Result<Vec<u8>> {
     let file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
     let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
     if length > limit_bytes {
         return Err(Error::malformed(path, format!("{length} bytes; at most {limit_bytes} are read")));
     }
-    let mut text = String::new();
-    match file.take(limit_bytes).read_to_string(&mut text) {
-        Ok(_) => Ok(text),
-        Err(e) if e.kind() == std::io::ErrorKind::InvalidData => Err(Error::malformed(path, "not UTF-8")),
-        Err(e) => Err(Error::io(path, e)),
-    }
+    let mut bytes = Vec::new();
+    file.take(limit_bytes).read_to_end(&mut bytes).map_err(|e| Error::io(path, e))?;
+    Ok(bytes)
+}
+
+/// Reads a whole text file of at most `limit_bytes`; a byte order mark is left out.
+pub(crate) fn read_text(path: &Path, limit_bytes: u64) -> Result<String> {
+    let bytes = read_bytes(path, limit_bytes)?;
+    let text = String::from_utf8(bytes).map_err(|_| Error::malformed(path, "not UTF-8"))?;
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    })
 }
 
 /// Parses a JSON file of at most `limit_bytes`.

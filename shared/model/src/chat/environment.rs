@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::Serde;
+use minijinja::value::{Serde, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
 use serde_json::Map;
 use time::OffsetDateTime;
 use time::macros::datetime;
 
-use super::{strftime, tojson};
+use super::{methods, source, strftime, tojson};
 
 /// Fuel of a rendering: a base, and more for a longer conversation. One unit pays for an instruction or 64 bytes.
 const BASE_FUEL: u64 = 1_000_000;
@@ -28,15 +28,66 @@ pub(super) fn environment() -> Environment<'static> {
     environment.set_syntax(syntax.expect("Jinja's own delimiters are valid"));
     environment.set_undefined_behavior(UndefinedBehavior::Lenient);
     environment.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
-    environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+    environment.set_unknown_method_callback(methods::call);
     environment.set_recursion_limit(100);
     environment.add_function("raise_exception", raise_exception);
     environment.add_filter("tojson", tojson::tojson);
+    environment.add_filter(source::ITERABLE, iterable);
+    environment.add_filter("int", int);
+    environment.add_filter("float", float);
+    environment.set_formatter(|out, state, value| match plain_float(value) {
+        Some(number) => out.write_str(&tojson::python_float(number)).map_err(Error::from),
+        None => minijinja::escape_formatter(out, state, value),
+    });
     environment
 }
 
 fn raise_exception(message: &str) -> Result<Value, Error> {
     Err(Error::new(ErrorKind::InvalidOperation, message.to_owned()))
+}
+
+/// A loop's iterable; looping over none is an error in Python.
+fn iterable(value: Value) -> Result<Value, Error> {
+    if value.is_none() {
+        return Err(Error::new(ErrorKind::InvalidOperation, "none is not iterable"));
+    }
+    Ok(value)
+}
+
+/// Python's `int` with a default for what is no number.
+fn int(value: &Value, default: Option<i64>) -> Value {
+    let default = Value::from(default.unwrap_or(0));
+    if value.is_integer() {
+        return value.clone();
+    }
+    let number = match value.as_str() {
+        Some(text) => text.trim().parse::<i64>().ok().or_else(|| whole(text.trim().parse().ok()?)),
+        None if value.kind() == ValueKind::Bool => Some(i64::from(value.is_true())),
+        None => f64::try_from(value.clone()).ok().and_then(whole),
+    };
+    number.map_or(default, Value::from)
+}
+
+fn whole(number: f64) -> Option<i64> {
+    (number.abs() < 9e18).then_some(number.trunc() as i64)
+}
+
+/// Python's `float` with a default for what is no number.
+fn float(value: &Value, default: Option<f64>) -> f64 {
+    let number = match value.as_str() {
+        Some(text) => text.trim().parse().ok(),
+        None if value.kind() == ValueKind::Bool => Some(f64::from(u8::from(value.is_true()))),
+        None => f64::try_from(value.clone()).ok(),
+    };
+    number.or(default).unwrap_or(0.0)
+}
+
+/// A finite float that is not an integer's value type.
+fn plain_float(value: &Value) -> Option<f64> {
+    if value.kind() != ValueKind::Number || value.is_integer() {
+        return None;
+    }
+    f64::try_from(value.clone()).ok().filter(|f| f.is_finite())
 }
 
 /// Renders a template of the environment.

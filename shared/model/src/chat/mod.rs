@@ -2,6 +2,8 @@
 
 mod environment;
 mod message;
+mod methods;
+mod source;
 mod strftime;
 mod template;
 mod tojson;

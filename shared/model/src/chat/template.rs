@@ -50,7 +50,7 @@ impl ChatTemplate {
     pub fn new(source: impl Into<String>, tokens: Map<String, Value>) -> Result<Self> {
         let source = source.into();
         let mut environment = environment();
-        environment.add_template_owned(NAME, source.clone()).map_err(|e| failure(&e))?;
+        environment.add_template_owned(NAME, super::source::prepare(&source)).map_err(|e| failure(&e))?;
         Ok(Self { source, environment, tokens })
     }
 

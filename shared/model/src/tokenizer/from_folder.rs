@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::{SpecialTokens, Tokenizer, parse};
+use super::{SpecialTokens, Tokenizer, parse, sentencepiece, spm};
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::json_file;
@@ -13,15 +13,10 @@ const TOKENIZER_LIMIT_BYTES: u64 = 256 << 20;
 const CONFIG_LIMIT_BYTES: u64 = 32 << 20;
 
 impl Tokenizer {
-    /// Reads `tokenizer.json`, `tokenizer_config.json` and `special_tokens_map.json`. `config` names the special tokens by
+    /// Reads `tokenizer.json` (or `tokenizer.model`), `tokenizer_config.json` and `special_tokens_map.json`. `config` names the special tokens by
     /// id where the files do not name them.
     pub fn from_folder(folder: &Path, config: Option<&ModelConfig>) -> Result<Self> {
-        let path = folder.join("tokenizer.json");
-        if !path.is_file() {
-            return Err(Error::malformed(folder, "no tokenizer.json"));
-        }
-        let text = json_file::read_text(&path, TOKENIZER_LIMIT_BYTES)?;
-        let inner = parse(text.as_bytes()).map_err(|e| Error::malformed(&path, e.to_string()))?;
+        let inner = read(folder)?;
         let settings = optional_object(&folder.join("tokenizer_config.json"))?;
         let map = optional_object(&folder.join("special_tokens_map.json"))?;
         let by_id = |id: Option<u32>| id.and_then(|id| inner.id_to_token(id));
@@ -34,6 +29,20 @@ impl Tokenizer {
         };
         Self::new(inner, special, settings)
     }
+}
+
+fn read(folder: &Path) -> Result<tokenizers::Tokenizer> {
+    let (json, model) = (folder.join("tokenizer.json"), folder.join("tokenizer.model"));
+    if json.is_file() {
+        let text = json_file::read_text(&json, TOKENIZER_LIMIT_BYTES)?;
+        return parse(text.as_bytes()).map_err(|e| Error::malformed(&json, e.to_string()));
+    }
+    if !model.is_file() {
+        return Err(Error::malformed(folder, "neither tokenizer.json nor tokenizer.model"));
+    }
+    let bytes = json_file::read_bytes(&model, TOKENIZER_LIMIT_BYTES)?;
+    let vocabulary = sentencepiece::read(&bytes).map_err(|reason| Error::malformed(&model, reason))?;
+    parse(spm::tokenizer_json(&vocabulary).to_string().as_bytes())
 }
 
 /// A token given as a text or as an object with `content`.

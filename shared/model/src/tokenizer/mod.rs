@@ -1,8 +1,12 @@
-//! Text to token ids and back: `tokenizer.json`, or the vocabulary inside a GGUF file.
+//! Text to token ids and back: `tokenizer.json`, SentencePiece's `tokenizer.model`, or the vocabulary of a GGUF file.
 
+mod bpe;
 mod from_folder;
 mod from_gguf;
 mod save;
+mod sentencepiece;
+mod spm;
+mod vocabulary;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

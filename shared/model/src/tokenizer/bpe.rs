@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::Vocabulary;
+use super::vocabulary::Vocabulary;
 use crate::error::{Error, Result};
 
 const CONTRACTIONS: &str = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
@@ -16,7 +16,7 @@ const TEKKEN: &str = concat!(
 
 /// How text is cut before merging.
 enum Cut {
-    /// GPT-2's pattern, which `ByteLevel` has built in.
+    /// GPT-2's pattern.
     Gpt2,
     /// Every digit alone, then GPT-2's pattern.
     DigitsThenGpt2,
@@ -47,9 +47,10 @@ fn named(name: &str) -> Result<PreTokenizer> {
         "smollm" | "starcoder" | "refact" | "command-r" | "codeshell" | "minerva-7b" | "exaone" => {
             plain(Cut::DigitsThenGpt2)
         }
-        "llama3" | "llama-v3" | "llama-bpe" | "falcon3" | "pixtral" | "dbrx" | "smaug-bpe" => {
+        "llama3" | "llama-v3" | "llama-bpe" | "falcon3" | "pixtral" => {
             PreTokenizer { whole_words: true, ..plain(Cut::Pattern(gpt4_like("{1,3}"))) }
         }
+        "dbrx" | "smaug-bpe" | "olmo2" | "dolma2" => plain(Cut::Pattern(gpt4_like("{1,3}"))),
         "qwen2" | "deepseek-r1-qwen" => PreTokenizer { nfc: true, ..plain(Cut::Pattern(gpt4_like(""))) },
         "stablelm2" | "hunyuan" | "megrez" => plain(Cut::Pattern(gpt4_like(""))),
         "tekken" => PreTokenizer { whole_words: true, ..plain(Cut::Pattern(TEKKEN.to_owned())) },
@@ -63,16 +64,13 @@ fn byte_level(use_regex: bool) -> Value {
     json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex})
 }
 
-pub(super) fn tokenizer_json(vocabulary: &Vocabulary<'_>) -> Result<Value> {
-    let pre = match vocabulary.gguf.get("tokenizer.ggml.pre").and_then(crate::gguf::Value::as_str) {
-        Some(name) => named(name)?,
-        None => return Err(Error::config("tokenizer.ggml.pre", "missing: the way text is cut is not known")),
-    };
-    let merges = vocabulary
-        .gguf
-        .get("tokenizer.ggml.merges")
-        .and_then(crate::gguf::Value::as_texts)
-        .ok_or_else(|| Error::config("tokenizer.ggml.merges", "missing"))?;
+fn split(pattern: &str) -> Value {
+    json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false})
+}
+
+/// The `tokenizer.json` of a vocabulary with merges (`"left right"` each), cut as `pre` names it.
+pub(super) fn tokenizer_json(vocabulary: &Vocabulary, pre: &str, merges: &[String]) -> Result<Value> {
+    let pre = named(pre)?;
     let merges = merges
         .iter()
         .map(|merge| merge.split_once(' ').map(|(left, right)| json!([left, right])))
@@ -80,16 +78,15 @@ pub(super) fn tokenizer_json(vocabulary: &Vocabulary<'_>) -> Result<Value> {
         .ok_or_else(|| Error::config("tokenizer.ggml.merges", "a merge is not two parts"))?;
     let steps = match pre.cut {
         Cut::Gpt2 => vec![byte_level(true)],
-        Cut::DigitsThenGpt2 => vec![json!({"type": "Digits", "individual_digits": true}), byte_level(true)],
-        Cut::Pattern(pattern) => vec![
-            json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false}),
-            byte_level(false),
-        ],
+        Cut::DigitsThenGpt2 => {
+            vec![json!({"type": "Digits", "individual_digits": true}), byte_level(true)]
+        }
+        Cut::Pattern(pattern) => vec![split(&pattern), byte_level(false)],
     };
     let mut after = vec![json!({
         "type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false, "use_regex": true,
     })];
-    after.extend(vocabulary.template(false));
+    after.extend(vocabulary.template());
     Ok(json!({
         "version": "1.0", "truncation": null, "padding": null,
         "added_tokens": vocabulary.added_tokens(),

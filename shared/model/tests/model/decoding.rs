@@ -1,0 +1,183 @@
+//! A decoder gives the same numbers however its tokens are grouped.
+
+use anneal_model::formula::TinyModel;
+use anneal_model::{
+    Architecture, Compute, Decoder, DropoutState, GenerateOptions, KvCache, LoadOptions, LoraConfig,
+    Segments, WeightMode, formula, generate,
+};
+use candle_core::Tensor;
+
+fn tiny(options: &LoadOptions, architecture: Architecture) -> Decoder {
+    let model = TinyModel { architecture, layers: 4, ..TinyModel::default() };
+    Decoder::initialise(&model.config(), options).unwrap()
+}
+
+const ALL: [Architecture; 5] = [
+    Architecture::Llama,
+    Architecture::Mistral,
+    Architecture::Qwen2,
+    Architecture::Qwen3,
+    Architecture::SmolLm3,
+];
+
+fn bits(x: &Tensor) -> Vec<u32> {
+    x.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
+}
+
+fn alone(decoder: &Decoder, ids: &[u32]) -> Tensor {
+    decoder.hidden(ids, &Segments::new(&[ids.len()]).unwrap(), None).unwrap()
+}
+
+#[test]
+fn packed_cached_and_split_give_the_same_bits() {
+    let (a, b): (Vec<u32>, Vec<u32>) = ((3..40).collect(), (100..117).collect());
+    for architecture in ALL {
+        for compute in [Compute::F32, Compute::Bf16] {
+            let decoder = tiny(&LoadOptions { compute, ..LoadOptions::default() }, architecture);
+            let (want_a, want_b) = (alone(&decoder, &a), alone(&decoder, &b));
+            let both = decoder
+                .hidden(&[a.clone(), b.clone()].concat(), &Segments::new(&[a.len(), b.len()]).unwrap(), None)
+                .unwrap();
+            assert_eq!(
+                bits(&both),
+                [bits(&want_a), bits(&want_b)].concat(),
+                "{architecture:?} {compute:?} packed"
+            );
+            let (mut one, mut two) = (decoder.cache(), decoder.cache());
+            let first = decoder.extend(&mut [(&mut one, &a[..5])]).unwrap();
+            let rest = decoder.extend(&mut [(&mut two, &b[..]), (&mut one, &a[5..])]).unwrap();
+            assert_eq!(bits(&first), bits(&want_a.narrow(0, 0, 5).unwrap()), "{architecture:?} first tokens");
+            assert_eq!(bits(&rest.narrow(0, 0, b.len()).unwrap()), bits(&want_b), "{architecture:?} beside");
+            let tail = rest.narrow(0, b.len(), a.len() - 5).unwrap();
+            assert_eq!(
+                bits(&tail),
+                bits(&want_a.narrow(0, 5, a.len() - 5).unwrap()),
+                "{architecture:?} cached"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_truncated_cache_forgets_and_a_failed_extension_changes_nothing() {
+    let decoder = tiny(&LoadOptions::default(), Architecture::Llama);
+    let mut cache = decoder.cache();
+    decoder.extend(&mut [(&mut cache, &[5, 6, 7, 8])]).unwrap();
+    assert!(decoder.extend(&mut [(&mut cache, &[9, 100_000])]).is_err());
+    assert_eq!(cache.len(), 4);
+    cache.truncate(2);
+    let again = decoder.extend(&mut [(&mut cache, &[7, 8])]).unwrap();
+    assert_eq!(bits(&again), bits(&alone(&decoder, &[5, 6, 7, 8]).narrow(0, 2, 2).unwrap()));
+    let mut copy: KvCache = cache.clone();
+    copy.truncate(0);
+    assert!(copy.is_empty() && cache.len() == 4);
+}
+
+#[test]
+fn arguments_that_do_not_fit_are_refused() {
+    let decoder = tiny(&LoadOptions::default(), Architecture::Llama);
+    let error = decoder.hidden(&[1, 320], &Segments::new(&[2]).unwrap(), None).unwrap_err().to_string();
+    assert!(error.contains("token id 320 in a vocabulary of 320"), "{error}");
+    assert!(decoder.hidden(&[1, 2], &Segments::new(&[3]).unwrap(), None).is_err());
+    let mut config = TinyModel { architecture: Architecture::Mistral, ..TinyModel::default() }.config();
+    config.sliding_window = Some(4);
+    let windowed = Decoder::initialise(&config, &LoadOptions::default()).unwrap();
+    assert!(windowed.hidden(&[1; 4], &Segments::new(&[4]).unwrap(), None).is_ok());
+    let error = windowed.hidden(&[1; 5], &Segments::new(&[5]).unwrap(), None).unwrap_err().to_string();
+    assert!(error.contains("window"), "{error}");
+}
+
+#[test]
+fn every_parameter_of_a_full_model_gets_a_gradient() {
+    for architecture in ALL {
+        let options = LoadOptions { weights: WeightMode::Trainable, ..LoadOptions::default() };
+        let decoder = tiny(&options, architecture);
+        let loss = alone(&decoder, &[5, 9, 200, 7, 11]).sqr().unwrap().sum_all().unwrap();
+        let gradients = loss.backward().unwrap();
+        let mut names: Vec<String> = decoder.config().tensor_shapes().into_iter().map(|(n, _)| n).collect();
+        for (name, var) in decoder.trainable() {
+            assert!(gradients.get(&var).is_some(), "{architecture:?}: {name} has no gradient");
+            names.retain(|n| *n != name);
+        }
+        assert!(names.is_empty(), "{architecture:?}: {names:?} are not trained");
+    }
+}
+
+#[test]
+fn only_adapters_are_trained_and_they_start_at_nothing() {
+    for weights in
+        [WeightMode::Frozen, WeightMode::Nf4 { double_quant: false }, WeightMode::Nf4 { double_quant: true }]
+    {
+        let lora = LoraConfig { dropout: 0.5, ..LoraConfig::default() };
+        let plain = tiny(&LoadOptions { weights, ..LoadOptions::default() }, Architecture::Llama);
+        let decoder =
+            tiny(&LoadOptions { weights, lora: Some(lora), ..LoadOptions::default() }, Architecture::Llama);
+        let ids = [5, 9, 200, 7, 11];
+        assert_eq!(bits(&alone(&plain, &ids)), bits(&alone(&decoder, &ids)), "B is zero");
+        assert_eq!(decoder.trainable().len(), 4 * 7 * 2);
+        assert!(decoder.trainable().iter().all(|(n, _)| n.starts_with("base_model.model.model.layers.")));
+        for (name, var) in decoder.trainable() {
+            if name.contains("lora_B") {
+                var.set(&(var.ones_like().unwrap() * 0.05).unwrap()).unwrap();
+            }
+        }
+        let changed = bits(&alone(&decoder, &ids));
+        assert_ne!(changed, bits(&alone(&plain, &ids)));
+        let off = decoder.with_adapter_disabled(|d| alone(d, &ids));
+        assert_eq!(bits(&off), bits(&alone(&plain, &ids)), "switched off");
+        let segments = Segments::new(&[ids.len()]).unwrap();
+        let mut state = DropoutState::new(1);
+        let dropped = bits(&decoder.hidden(&ids, &segments, Some(&mut state)).unwrap());
+        assert_ne!(dropped, changed, "dropout drops");
+        assert_eq!(dropped, bits(&decoder.hidden(&ids, &segments, Some(&mut DropoutState::new(1))).unwrap()));
+        let next = bits(&decoder.hidden(&ids, &segments, Some(&mut state)).unwrap());
+        assert_ne!(dropped, next, "the state moves on");
+    }
+}
+
+#[test]
+fn nf4_takes_less_memory() {
+    let bytes = |weights| {
+        tiny(&LoadOptions { weights, ..LoadOptions::default() }, Architecture::Llama).weight_bytes()
+    };
+    let embedding = 320 * 32 * 4;
+    let (frozen, nf4) = (bytes(WeightMode::Frozen), bytes(WeightMode::Nf4 { double_quant: true }));
+    assert!((nf4 - embedding) * 5 < frozen - embedding, "{nf4} of {frozen}");
+}
+
+#[test]
+fn generation_does_not_depend_on_the_batch() {
+    let decoder = tiny(&LoadOptions::default(), Architecture::Qwen3);
+    let tokenizer = formula::tiny_tokenizer().unwrap();
+    let prompts: Vec<Vec<u32>> = (1..6).map(|n| (10..10 + 3 * n).collect()).collect();
+    for temperature in [0.0, 1.0] {
+        let options = GenerateOptions {
+            max_new_tokens: 12,
+            temperature,
+            top_p: 0.9,
+            seed: 3,
+            ..GenerateOptions::default()
+        };
+        let together = generate(&decoder, &tokenizer, &prompts, &options).unwrap();
+        let one = GenerateOptions { batch_size: 1, ..options.clone() };
+        assert_eq!(together, generate(&decoder, &tokenizer, &prompts, &one).unwrap());
+        assert!(together.iter().all(|g| g.ids.len() <= 12));
+    }
+    let options = GenerateOptions { max_new_tokens: 12, ..GenerateOptions::default() };
+    let free = generate(&decoder, &tokenizer, &prompts[..1], &options).unwrap().remove(0);
+    let stop = free.text.chars().nth(2).unwrap().to_string();
+    let cut = generate(
+        &decoder,
+        &tokenizer,
+        &prompts[..1],
+        &GenerateOptions { stop: vec![stop.clone()], ..options.clone() },
+    )
+    .unwrap();
+    assert!(!cut[0].text.contains(&stop) && free.text.starts_with(&cut[0].text));
+    let stop_ids = vec![free.ids[0]];
+    let none =
+        generate(&decoder, &tokenizer, &prompts[..1], &GenerateOptions { stop_ids, ..options.clone() })
+            .unwrap();
+    assert!(none[0].ids.is_empty());
+    assert!(generate(&decoder, &tokenizer, &[vec![]], &options).is_err());
+}

@@ -1,0 +1,13 @@
+//! Models on disk and in memory, as another room uses them.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod adapters;
+mod bad_gguf;
+mod bad_safetensors;
+mod decoding;
+mod folders;
+mod gguf_bytes;
+mod outside;
+mod reference;
+mod templates;
+mod tokenizer_cases;
