@@ -54,20 +54,22 @@ unsafe fn plain<const R: usize>(k: usize, a: *const f32, b: *const f32, c: *mut 
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2<const R: usize>(k: usize, a: *const f32, b: *const f32, c: *mut f32, ldc: usize, add: bool) {
     use std::arch::x86_64::{
-        _mm256_add_ps, _mm256_broadcast_ss, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_setzero_ps,
-        _mm256_storeu_ps,
+        _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps,
     };
     let mut sums = [[_mm256_setzero_ps(); 2]; R];
-    for p in 0..k {
-        // SAFETY: `p < k`, and the panels hold `k` groups, the caller's guarantee.
+    let (mut a, mut b) = (a, b);
+    for _ in 0..k {
+        // SAFETY: the panels hold `k` groups, the caller's guarantee.
         unsafe {
-            let b0 = _mm256_loadu_ps(b.add(p * NR));
-            let b1 = _mm256_loadu_ps(b.add(p * NR + 8));
+            let b0 = _mm256_loadu_ps(b);
+            let b1 = _mm256_loadu_ps(b.add(8));
             for (r, sums) in sums.iter_mut().enumerate() {
-                let a = _mm256_broadcast_ss(&*a.add(p * MR + r));
+                let a = _mm256_set1_ps(a.add(r).read());
                 sums[0] = _mm256_fmadd_ps(a, b0, sums[0]);
                 sums[1] = _mm256_fmadd_ps(a, b1, sums[1]);
             }
+            a = a.add(MR);
+            b = b.add(NR);
         }
     }
     for (r, sums) in sums.iter().enumerate() {
