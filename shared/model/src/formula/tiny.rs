@@ -175,4 +175,4 @@ pub fn tiny_tokenizer() -> Result<Tokenizer> {
 /// 61 merges, each of parts that exist before it.
 const MERGES: &str = "Ġ+t h+e Ġ+a i+n r+e o+n Ġt+he e+r Ġ+s a+t Ġ+w Ġ+o e+n i+s i+t o+r Ġ+b e+s Ġ+c a+n Ġ+f Ġ+m \
                       in+g Ġ+p o+u a+l Ġa+n Ġo+f Ġ+d Ġan+d e+d a+r l+l Ġ+h Ġ+in a+s Ġt+o r+o i+c i+on l+e Ġ+l o+m \
-                      v+e s+t Ġw+a h+a i+l Ġ+g o+t e+nt c+h u+r Ġ+n a+m i+d Ġb+e l+o Ġ+it a+y Ġ+y";
+                      v+e s+t Ġw+a h+a i+l Ġ+g o+t en+t c+h u+r Ġ+n a+m i+d Ġb+e l+o Ġ+it a+y Ġ+y";
