@@ -111,10 +111,12 @@ impl Session {
         Logits::new(logits, lengths, self.geometry.vocabulary)
     }
 
-    /// The named extra outputs for one sequence, each flattened row by row.
-    pub fn extra(&mut self, sequence: &[u32], names: &[String]) -> Result<Vec<Vec<f32>>> {
-        let found = self.outputs(&[sequence], names)?;
-        found.iter().map(|value| Ok(value.try_extract_tensor::<f32>()?.1.to_vec())).collect()
+    /// Hands the named extra outputs for one sequence to `visit`, by index, each row by row.
+    pub fn tapped(&mut self, sequence: &[u32], names: &[String], mut visit: impl FnMut(usize, &[f32])) -> Result<()> {
+        for (index, value) in self.outputs(&[sequence], names)?.iter().enumerate() {
+            visit(index, value.try_extract_tensor::<f32>()?.1);
+        }
+        Ok(())
     }
 
     fn outputs(&mut self, sequences: &[&[u32]], names: &[String]) -> Result<Vec<DynValue>> {
