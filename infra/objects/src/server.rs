@@ -1,6 +1,6 @@
 //! HTTP around the storage.
 
-use std::{fs, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anneal_runtime::{CancellationToken, Secret, tasks};
 use hyper::server::conn::http1;
@@ -12,10 +12,9 @@ use s3s::{
     auth::SimpleAuth,
     service::{S3Service, S3ServiceBuilder},
 };
-use s3s_fs::FileSystem;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-use crate::ObjectsError;
+use crate::{ObjectsError, storage::Storage};
 
 /// How long a shutdown waits for requests under way.
 const GRACE: Duration = Duration::from_secs(5);
@@ -47,9 +46,8 @@ impl Server {
     /// Starts serving.
     pub async fn start(options: Options) -> Result<Self, ObjectsError> {
         let unusable = |reason: String| ObjectsError::Root { path: options.root.clone(), reason };
-        fs::create_dir_all(options.root.join(&options.bucket))
-            .map_err(|error| unusable(error.to_string()))?;
-        let storage = FileSystem::new(&options.root).map_err(|error| unusable(format!("{error:?}")))?;
+        let storage =
+            Storage::open(&options.root, &options.bucket).map_err(|error| unusable(error.to_string()))?;
         let mut builder = S3ServiceBuilder::new(storage);
         builder.set_auth(SimpleAuth::from_single(&options.access_key, options.secret_key.expose()));
         let refused = |source| ObjectsError::Listen { address: options.listen, source };

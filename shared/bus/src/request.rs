@@ -13,7 +13,7 @@ const REPLY_WAIT: Duration = Duration::from_secs(10);
 
 impl Bus {
     /// Asks `subject` and waits up to ten seconds for the typed reply. Nothing is retried here.
-    pub async fn request<T: Serialize, R: DeserializeOwned>(
+    pub async fn request<T: Serialize + ?Sized, R: DeserializeOwned>(
         &self,
         subject: &str,
         trace: Trace,
@@ -23,7 +23,7 @@ impl Bus {
     }
 
     /// As [`Bus::request`], with a deadline of the caller's.
-    pub async fn request_within<T: Serialize, R: DeserializeOwned>(
+    pub async fn request_within<T: Serialize + ?Sized, R: DeserializeOwned>(
         &self,
         wait: Duration,
         subject: &str,
