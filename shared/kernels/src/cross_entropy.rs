@@ -4,10 +4,15 @@ use std::sync::Mutex;
 
 use candle_core::{CpuStorage, CustomOp2, Layout, Result as CandleResult, Shape, Tensor};
 
+use rayon::prelude::*;
+
 use crate::{
     Compute, Result, compose,
     error::refuse,
+    exponential::exp,
     gemm::{Matrix, Product, Strided},
+    isa::vectorized,
+    pool::in_pool,
     slices::{floats, on_cpu, stored, tensor, with_floats},
 };
 
@@ -15,7 +20,7 @@ use crate::{
 pub const IGNORE: u32 = u32::MAX;
 
 /// Tokens whose logits exist at the same time; fixed, because the weight gradient is summed chunk by chunk.
-const CHUNK: usize = 64;
+const CHUNK: usize = 192;
 
 /// What a batch costs, and how each target fared.
 #[derive(Debug)]
@@ -154,27 +159,13 @@ impl Pass<'_> {
             let product =
                 Product { a: Matrix::new(&h, n, d), a_round: self.compute, b: &right, round: self.compute };
             let mut logits = product.compute();
-            for (&t, logits) in rows.iter().zip(logits.chunks_mut(v)) {
-                let target = self.targets[t] as usize;
-                let mut best = 0;
-                for n in 1..v {
-                    if logits[n] > logits[best] {
-                        best = n;
-                    }
-                }
-                let max = logits[best];
-                let sum: f32 = logits.iter().map(|&x| (x - max).exp()).sum();
-                let lse = max + sum.ln();
-                outcome.log_probs[t] = logits[target] - lse;
-                outcome.correct += usize::from(best == target);
-                let Some(weights) = weights else { continue };
-                let weight = match weights {
-                    Weights::All(weight) => *weight,
-                    Weights::PerToken(weights) => weights[t],
-                };
-                for (n, x) in logits.iter_mut().enumerate() {
-                    *x = weight * ((*x - lse).exp() - if n == target { 1.0 } else { 0.0 });
-                }
+            let fates = in_pool(|| {
+                let rows = rows.par_iter().zip(logits.par_chunks_mut(v));
+                rows.map(|(&t, logits)| self.row(t, logits, weights)).collect::<Vec<_>>()
+            });
+            for (&t, (log_prob, correct)) in rows.iter().zip(fates) {
+                outcome.log_probs[t] = log_prob;
+                outcome.correct += usize::from(correct);
             }
             let dlogits = Matrix::new(&logits, n, v);
             if wanted.h {
@@ -193,6 +184,65 @@ impl Pass<'_> {
             }
         }
         outcome
+    }
+}
+
+impl Pass<'_> {
+    /// One token: `log p` of its target and whether that has the highest logit (the first of equals); with weights the logits
+    /// become their gradients.
+    fn row(&self, t: usize, logits: &mut [f32], weights: Option<&Weights>) -> (f32, bool) {
+        let target = self.targets[t] as usize;
+        let max = maximum(logits);
+        let first = logits.iter().position(|&x| x == max);
+        let log_sum = max + sum_of_exponentials(logits, max).ln();
+        let log_prob = logits[target] - log_sum;
+        if let Some(weights) = weights {
+            let weight = match weights {
+                Weights::All(weight) => *weight,
+                Weights::PerToken(weights) => weights[t],
+            };
+            gradients_of_logits(logits, log_sum, weight, target);
+        }
+        (log_prob, first == Some(target))
+    }
+}
+
+vectorized! {
+    fn maximum(xs: &[f32]) -> f32 {
+        let mut lanes = [f32::NEG_INFINITY; 16];
+        let (blocks, rest) = xs.as_chunks::<16>();
+        for block in blocks {
+            for (lane, &x) in lanes.iter_mut().zip(block) {
+                *lane = if x > *lane { x } else { *lane };
+            }
+        }
+        lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
+    }
+}
+
+vectorized! {
+    fn sum_of_exponentials(xs: &[f32], max: f32) -> f32 {
+        let mut lanes = [0.0_f32; 16];
+        let (blocks, rest) = xs.as_chunks::<16>();
+        for block in blocks {
+            for (lane, &x) in lanes.iter_mut().zip(block) {
+                *lane += exp(x - max);
+            }
+        }
+        for (lane, &x) in lanes.iter_mut().zip(rest) {
+            *lane += exp(x - max);
+        }
+        lanes.iter().sum()
+    }
+}
+
+vectorized! {
+    fn gradients_of_logits(logits: &mut [f32], log_sum: f32, weight: f32, target: usize) {
+        let at_target = weight * (exp(logits[target] - log_sum) - 1.0);
+        for x in logits.iter_mut() {
+            *x = weight * exp(*x - log_sum);
+        }
+        logits[target] = at_target;
     }
 }
 

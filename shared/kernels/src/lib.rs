@@ -17,6 +17,7 @@ mod compute;
 mod cross_entropy;
 mod embedding;
 mod error;
+mod exponential;
 mod frozen;
 mod gemm;
 #[cfg(target_arch = "x86_64")]
@@ -31,8 +32,11 @@ mod rms_norm;
 mod rope;
 mod round;
 mod segments;
+mod shared_slice;
 mod slices;
 mod swiglu;
+#[cfg(test)]
+mod tests;
 
 pub use adamw::{AdamW, AdamWOptions, Moments};
 pub use attention::{KvView, attention, attention_as, attention_cached, attention_cached_as};

@@ -5,7 +5,10 @@ use rayon::prelude::*;
 
 use crate::{
     Compute, Result, compose,
+    compute::round_bf16,
     error::refuse,
+    exponential::sigmoid,
+    isa::vectorized,
     pool::in_pool,
     slices::{floats, on_cpu, stored, tensor, with_floats},
 };
@@ -26,8 +29,18 @@ pub fn swiglu(gate_ti: &Tensor, up_ti: &Tensor, compute: Compute) -> Result<Tens
 
 struct SwiGlu(Compute);
 
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
+vectorized! {
+    fn forward_part(y: &mut [f32], gate: &[f32], up: &[f32], compute: Compute) {
+        for ((y, &gate), &up) in y.iter_mut().zip(gate).zip(up) {
+            *y = gate * sigmoid(gate);
+            if compute == Compute::Bf16 {
+                *y = round_bf16(*y);
+            }
+            if compute != Compute::F16 {
+                *y *= up;
+            }
+        }
+    }
 }
 
 impl CustomOp2 for SwiGlu {
@@ -47,9 +60,12 @@ impl CustomOp2 for SwiGlu {
         in_pool(|| {
             y.par_chunks_mut(PART).zip(gate.par_chunks(PART)).zip(up.par_chunks(PART)).for_each(
                 |((y, gate), up)| {
-                    for n in 0..y.len() {
-                        y[n] = self.0.round(self.0.round(gate[n] * sigmoid(gate[n])) * up[n]);
+                    forward_part(y, gate, up, self.0);
+                    if self.0 == Compute::F16 {
+                        self.0.round_slice(y);
+                        y.iter_mut().zip(up).for_each(|(y, up)| *y *= up);
                     }
+                    self.0.round_slice(y);
                 },
             );
         });
@@ -76,13 +92,31 @@ impl SwiGlu {
         let parts = dgate.par_chunks_mut(PART).zip(dup.par_chunks_mut(PART)).enumerate();
         parts.for_each(|(part, (dgate, dup))| {
             let from = part * PART;
-            for n in 0..dgate.len() {
-                let (x, u, g) = (gate[from + n], up[from + n], self.0.round(grad[from + n]));
-                let s = sigmoid(x);
-                dup[n] = self.0.round(g * self.0.round(x * s));
-                dgate[n] = self.0.round(self.0.round(g * u) * s * (1.0 + x * (1.0 - s)));
+            let to = from + dgate.len();
+            let (gate, up, grad) = (&gate[from..to], &up[from..to], &grad[from..to]);
+            match self.0 {
+                Compute::F32 => gradients_part::<32>(dgate, dup, gate, up, grad),
+                Compute::Bf16 => gradients_part::<16>(dgate, dup, gate, up, grad),
+                Compute::F16 => gradients_part::<5>(dgate, dup, gate, up, grad),
             }
         });
         (dgate, dup)
+    }
+}
+
+vectorized! {
+    /// `FORMAT`: 32 for f32, 16 for bf16, 5 for f16.
+    fn gradients_part<const FORMAT: u8>(dgate: &mut [f32], dup: &mut [f32], gate: &[f32], up: &[f32], grad: &[f32]) {
+        let round = |x: f32| match FORMAT {
+            32 => x,
+            16 => round_bf16(x),
+            _ => Compute::F16.round(x),
+        };
+        let gradients = dgate.iter_mut().zip(dup);
+        for ((dgate, dup), ((&x, &u), &g)) in gradients.zip(gate.iter().zip(up).zip(grad)) {
+            let (g, s) = (round(g), sigmoid(x));
+            *dup = round(g * round(x * s));
+            *dgate = round(round(g * u) * s * (1.0 + x * (1.0 - s)));
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use candle_core::Tensor;
 
-use super::rows::{Heads, Sequence, forward};
+use super::forward::{Heads, Numerics, Sequence, forward};
 use crate::{
     Compute, Result,
     error::refuse,
@@ -60,8 +60,6 @@ pub fn attention_cached_as(
         }
     }
     let (y, _) = with_floats(q_thc, |q| {
-        let mut q = q.to_vec();
-        compute.round_slice(&mut q);
         let mut from = 0;
         let sequences: Vec<Sequence> = caches
             .iter()
@@ -72,9 +70,7 @@ pub fn attention_cached_as(
                 sequence
             })
             .collect();
-        let (mut y, sums) = forward(&sequences, Heads { h, k, c }, scale as f32);
-        compute.round_slice(&mut y);
-        Ok((y, sums))
+        Ok(forward(&sequences, Heads { h, k, c }, Numerics { scale: scale as f32, compute }))
     })?;
     Ok(tensor(y, (t, h, c))?)
 }

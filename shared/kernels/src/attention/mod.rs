@@ -1,13 +1,17 @@
 //! Causal attention with grouped key/value heads over sequences of any lengths; the score matrix is never written.
 
+mod backward;
 mod cached;
-mod rows;
+mod forward;
+mod softmax;
 
 use std::sync::OnceLock;
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result as CandleResult, Shape, Tensor};
 
+use backward::{Gradients, Saved, backward};
 pub use cached::{KvView, attention_cached, attention_cached_as};
+use forward::{Heads, Numerics, Sequence, forward};
 
 use crate::{
     Compute, Result, Segments, compose,
@@ -55,9 +59,8 @@ pub fn attention_as(
     }
     let op = Attention {
         segments: segments.clone(),
-        scale: scale as f32,
-        compute,
-        heads: rows::Heads { h, k, c },
+        numerics: Numerics { scale: scale as f32, compute },
+        heads: Heads { h, k, c },
         log_sums: OnceLock::new(),
     };
     Ok(q_thc.contiguous()?.apply_op3(&k_tkc.contiguous()?, &v_tkc.contiguous()?, op)?)
@@ -65,9 +68,8 @@ pub fn attention_as(
 
 struct Attention {
     segments: Segments,
-    scale: f32,
-    compute: Compute,
-    heads: rows::Heads,
+    numerics: Numerics,
+    heads: Heads,
     /// Log of the softmax denominator of every `[t, h]`, kept from the forward pass.
     log_sums: OnceLock<Vec<f32>>,
 }
@@ -87,19 +89,13 @@ impl CustomOp3 for Attention {
         v_layout: &Layout,
     ) -> CandleResult<(CpuStorage, Shape)> {
         let (q, k, v) = (floats(q, q_layout)?, floats(k, k_layout)?, floats(v, v_layout)?);
-        let (q, k, v) = (self.rounded(q), self.rounded(k), self.rounded(v));
-        let sequences: Vec<rows::Sequence> = self
-            .segments
-            .iter()
-            .map(|range| {
-                let kv = range.start * self.heads.k * self.heads.c..range.end * self.heads.k * self.heads.c;
-                let q =
-                    &q[range.start * self.heads.h * self.heads.c..range.end * self.heads.h * self.heads.c];
-                rows::Sequence { q, k: &k[kv.clone()], v: &v[kv] }
-            })
-            .collect();
-        let (mut y, log_sums) = rows::forward(&sequences, self.heads, self.scale);
-        self.compute.round_slice(&mut y);
+        let Heads { h, k: kv, c } = self.heads;
+        let sequence = |range: std::ops::Range<usize>| {
+            let keys = range.start * kv * c..range.end * kv * c;
+            Sequence { q: &q[range.start * h * c..range.end * h * c], k: &k[keys.clone()], v: &v[keys] }
+        };
+        let sequences: Vec<Sequence> = self.segments.iter().map(sequence).collect();
+        let (y, log_sums) = forward(&sequences, self.heads, self.numerics);
         let _ = self.log_sums.set(log_sums);
         Ok(stored(y, q_layout.shape()))
     }
@@ -112,39 +108,19 @@ impl CustomOp3 for Attention {
         y: &Tensor,
         grad: &Tensor,
     ) -> CandleResult<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (dq, dk, dv) = with_floats(q, |q| {
+        let log_sums = self.log_sums.get().expect("the forward pass set it");
+        let Gradients { dq, dk, dv } = with_floats(q, |q| {
             with_floats(k, |k| {
                 with_floats(v, |v| {
-                    with_floats(y, |y| with_floats(grad, |grad| Ok(self.gradients(q, k, v, y, grad))))
+                    with_floats(y, |y| {
+                        with_floats(grad, |grad| {
+                            let saved = Saved { q, k, v, y, grad, log_sums };
+                            Ok(backward(&saved, &self.segments, self.heads, self.numerics))
+                        })
+                    })
                 })
             })
         })?;
         Ok((Some(tensor(dq, q.shape())?), Some(tensor(dk, k.shape())?), Some(tensor(dv, v.shape())?)))
-    }
-}
-
-impl Attention {
-    fn rounded(&self, x: &[f32]) -> Vec<f32> {
-        let mut x = x.to_vec();
-        self.compute.round_slice(&mut x);
-        x
-    }
-
-    fn gradients(
-        &self,
-        q: &[f32],
-        k: &[f32],
-        v: &[f32],
-        y: &[f32],
-        grad: &[f32],
-    ) -> (Vec<f32>, Vec<f32>, Vec<f32>) {
-        let (q, k, v, grad) = (self.rounded(q), self.rounded(k), self.rounded(v), self.rounded(grad));
-        let log_sums = self.log_sums.get().expect("the forward pass set it");
-        let saved = rows::Saved { q: &q, k: &k, v: &v, y, grad: &grad, log_sums };
-        let (mut dq, mut dk, mut dv) = rows::backward(&saved, &self.segments, self.heads, self.scale);
-        for d in [&mut dq, &mut dk, &mut dv] {
-            self.compute.round_slice(d);
-        }
-        (dq, dk, dv)
     }
 }

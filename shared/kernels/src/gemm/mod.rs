@@ -4,6 +4,7 @@
 //! (one fused multiply-add a product where the processor has it), added up in the order of the blocks. Neither the number of
 //! rows nor the number of threads, nor how the work is cut into tiles, changes a bit.
 
+mod block;
 mod pack;
 mod packed;
 mod tile;
@@ -11,9 +12,11 @@ mod transpose;
 
 use std::ops::Range;
 
+pub(crate) use block::{BlockProduct, pack_columns, pack_rows};
 pub(crate) use pack::Strided;
 pub(crate) use packed::{PackedWeight, TransposedPanels};
-pub(crate) use tile::{MR, NR};
+use tile::MR;
+pub(crate) use tile::NR;
 
 use crate::{Compute, buffers::scratch, pool};
 
@@ -45,7 +48,8 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    fn rows(self, range: Range<usize>) -> Self {
+    /// Some of the rows.
+    pub(crate) fn row_range(self, range: Range<usize>) -> Self {
         let data = &self.data[(range.start * self.row_stride).min(self.data.len())..];
         Self { data, rows: range.len(), ..self }
     }
@@ -165,7 +169,7 @@ struct Work<'a> {
 
 impl Work<'_> {
     fn pack_left(&self, rows: &Range<usize>, deep: &Range<usize>, packed: &mut [f32]) {
-        let a = self.product.a.rows(rows.clone());
+        let a = self.product.a.row_range(rows.clone());
         let stride = deep.len() * MR;
         pool::parts(self.parallel, packed, stride, |panel, out| {
             for (run, out) in runs(deep, self.kc).zip(out.chunks_mut(self.kc * MR)) {

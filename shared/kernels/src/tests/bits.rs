@@ -1,0 +1,83 @@
+use super::*;
+use crate::*;
+use proptest::prelude::*;
+
+/// One forward and backward pass through everything, as bits.
+fn everything() -> Vec<Vec<u32>> {
+    let segments = Segments::new(&[70, 3, 120]).unwrap();
+    let (x, w) = (var(&[193, 96], 1), var(&[96, 96], 2));
+    let (norm, table) = (var(&[96], 3), var(&[500, 96], 4));
+    let y = linear(&rms_norm(&x, &norm, 1e-5).unwrap(), &w, Compute::Bf16).unwrap();
+    let q = y.reshape((193, 6, 16)).unwrap();
+    let k = q.narrow(1, 0, 2).unwrap().contiguous().unwrap();
+    let attended = attention_as(&q, &k, &k, &segments, 0.25, Compute::Bf16).unwrap();
+    let flat_rows = attended.reshape((193, 96)).unwrap();
+    let y = swiglu(&flat_rows, &y, Compute::Bf16).unwrap();
+    let targets: Vec<u32> = (0..193).map(|n| n * 5 % 500).collect();
+    let loss = linear_cross_entropy(&y, &table, true, &targets, Compute::Bf16).unwrap();
+    let grads = loss.loss_sum.backward().unwrap();
+    let vars = [&x, &w, &norm, &table];
+    let mut out: Vec<_> = vars.iter().map(|v| bits(grads.get(v).unwrap())).collect();
+    let norm = global_norm(vars.iter().map(|v| grads.get(v).unwrap())).unwrap();
+    out.extend([bits(&loss.loss_sum), bits(&y), vec![(norm.to_bits() >> 32) as u32, norm.to_bits() as u32]]);
+    out
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    set_threads(1).unwrap();
+    let one = everything();
+    for threads in [2, 5] {
+        set_threads(threads).unwrap();
+        assert!(everything() == one, "{threads} threads");
+    }
+}
+
+#[test]
+fn cached_attention_gives_the_bits_of_the_whole() {
+    let (h, k, c) = (4, 2, 12);
+    let lengths = [150, 1, 67];
+    let segments = Segments::new(&lengths).unwrap();
+    let t = segments.total();
+    let (q, key, v) = (random(&[t, h, c], 5), random(&[t, k, c], 6), random(&[t, k, c], 7));
+    let whole = attention(&q, &key, &v, &segments, 0.3).unwrap();
+    let (keys, values) = (flat(&key), flat(&v));
+    for queries in [[1, 1, 1], [130, 1, 20], [7, 1, 66]] {
+        let row = k * c;
+        let caches: Vec<KvView> = segments
+            .iter()
+            .zip(queries)
+            .map(|(range, queries)| {
+                let range = range.start * row..range.end * row;
+                KvView { keys: &keys[range.clone()], values: &values[range], kv_heads: k, queries }
+            })
+            .collect();
+        let last = |x: &Tensor| {
+            let parts: Vec<Tensor> =
+                segments.iter().zip(queries).map(|(r, n)| x.narrow(0, r.end - n, n).unwrap()).collect();
+            Tensor::cat(&parts, 0).unwrap()
+        };
+        let got = attention_cached(&last(&q), &caches, 0.3).unwrap();
+        assert!(bits(&got) == bits(&last(&whole)), "{queries:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_sequence_alone_has_the_bits_it_has_in_a_batch(lengths in prop::collection::vec(1_usize..90, 1..5), pick in 0_usize..5) {
+        let segments = Segments::new(&lengths).unwrap();
+        let range = segments.iter().nth(pick % lengths.len()).unwrap();
+        let t = segments.total();
+        let (x, w, norm) = (random(&[t, 24], 8), random(&[36, 24], 9), random(&[24], 10));
+        let layer = |x: &Tensor, segments: &Segments| {
+            let y = linear(&rms_norm(x, &norm, 1e-6).unwrap(), &w, Compute::Bf16).unwrap();
+            let part = |from| y.narrow(1, from, 12).unwrap().reshape((x.dim(0).unwrap(), 2, 6)).unwrap();
+            attention(&part(0), &part(12), &part(24), segments, 0.5).unwrap()
+        };
+        let all = layer(&x, &segments).narrow(0, range.start, range.len()).unwrap();
+        let alone = layer(&x.narrow(0, range.start, range.len()).unwrap(), &Segments::new(&[range.len()]).unwrap());
+        prop_assert!(bits(&all) == bits(&alone));
+    }
+}

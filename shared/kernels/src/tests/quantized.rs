@@ -1,0 +1,42 @@
+use super::*;
+use crate::{nf4::LEVELS, *};
+
+fn codes(weight: &[f32]) -> Vec<u8> {
+    let w = Tensor::from_vec(weight.to_vec(), (1, weight.len()), &Device::Cpu).unwrap();
+    let nf4 = Nf4Linear::quantize(&w, Compute::F32, false).unwrap();
+    nf4.codes().iter().flat_map(|byte| [byte >> 4, byte & 15]).collect()
+}
+
+#[test]
+fn levels_code_to_themselves_and_ties_go_down() {
+    assert_eq!(codes(&LEVELS), (0..16).collect::<Vec<u8>>());
+    let mut ties: Vec<f32> = (0..15).map(|n| f32::midpoint(LEVELS[n], LEVELS[n + 1])).collect();
+    ties.push(1.0);
+    assert_eq!(codes(&ties), (0..16).collect::<Vec<u8>>());
+    assert_eq!(codes(&[0.0; 64]), [7; 64]);
+}
+
+#[test]
+fn blocks_of_64_run_across_rows() {
+    let w = random(&[3, 50], 1);
+    let nf4 = Nf4Linear::quantize(&w, Compute::F32, false).unwrap();
+    let (w, stored) = (flat(&w), flat(&nf4.weight_f32().unwrap()));
+    for (w, stored) in w.chunks(64).zip(stored.chunks(64)) {
+        let absmax = w.iter().fold(0.0_f32, |max, x| max.max(x.abs()));
+        for (w, stored) in w.iter().zip(stored) {
+            let nearest = LEVELS.iter().map(|l| (l * absmax - w).abs()).fold(f32::INFINITY, f32::min);
+            assert!(((stored - w).abs() - nearest).abs() < 1e-6);
+        }
+    }
+    assert_eq!(nf4.bytes(), 75 + 3 * 4);
+}
+
+#[test]
+fn double_quantisation_keeps_the_scales_within_a_percent() {
+    let w = random(&[128, 256], 2);
+    let plain = Nf4Linear::quantize(&w, Compute::F32, false).unwrap();
+    let double = Nf4Linear::quantize(&w, Compute::F32, true).unwrap();
+    assert_eq!(plain.codes(), double.codes());
+    assert_close(&double.weight_f32().unwrap(), &plain.weight_f32().unwrap(), 0.01, "double");
+    assert!(double.bytes() < plain.bytes());
+}
