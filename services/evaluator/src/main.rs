@@ -1,5 +1,8 @@
 //! `anneal-evaluator run SPEC.json` evaluates; `anneal-evaluator serve` is the worker service around it.
 
+// The worker loop's future is laid out here, layer by layer.
+#![recursion_limit = "256"]
+
 use std::{path::PathBuf, process::ExitCode};
 
 use anneal_evaluator::{

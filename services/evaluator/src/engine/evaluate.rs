@@ -26,7 +26,7 @@ const SHARED_TOKENS: usize = 16;
 const PROMPTS: usize = 32;
 
 /// A task and how it is to be run.
-pub struct Plan {
+pub(super) struct Plan {
     /// The task's fields.
     pub config: TaskConfig,
     /// File or folder of its rows.
@@ -53,7 +53,7 @@ struct Pending<'a> {
 }
 
 /// Runs one task.
-pub fn evaluate(
+pub(super) fn evaluate(
     spec: &EvaluatorSpec,
     model: &mut Model,
     plan: Plan,

@@ -8,7 +8,7 @@ use super::output::Output;
 const INTERVAL: Duration = Duration::from_millis(500);
 
 /// Progress over one dataset.
-pub struct Progress {
+pub(super) struct Progress {
     started: Instant,
     said: Option<Instant>,
     total: usize,
@@ -19,12 +19,12 @@ pub struct Progress {
 
 impl Progress {
     /// `done` of `total` rows were scored before; `work` tokens are left.
-    pub fn new(done: usize, total: usize, work: usize, now: Instant) -> Self {
+    pub(super) fn new(done: usize, total: usize, work: usize, now: Instant) -> Self {
         Self { started: now, said: None, total, done, work_total: work, work_done: 0 }
     }
 
     /// Rows were scored; says so, unless it did a moment ago.
-    pub fn advance(&mut self, rows: usize, work: usize, now: Instant, output: &mut Output) {
+    pub(super) fn advance(&mut self, rows: usize, work: usize, now: Instant, output: &mut Output) {
         self.done += rows;
         self.work_done += work;
         if self.done >= self.total || self.said.is_none_or(|said| now.duration_since(said) >= INTERVAL) {

@@ -21,7 +21,7 @@ const LOGITS: usize = 8 << 20;
 const PROMPTS: usize = 16;
 
 /// The decoder with its buffers.
-pub struct Candle {
+pub(super) struct Candle {
     decoder: Decoder,
     tokenizer: Tokenizer,
     batch_tokens: usize,
@@ -32,7 +32,7 @@ pub struct Candle {
 
 impl Candle {
     /// A decoder that takes about `batch_tokens` tokens at a time.
-    pub fn new(decoder: Decoder, tokenizer: Tokenizer, batch_tokens: Option<usize>) -> Self {
+    pub(super) fn new(decoder: Decoder, tokenizer: Tokenizer, batch_tokens: Option<usize>) -> Self {
         let batch_tokens = batch_tokens.unwrap_or(BATCH_TOKENS).max(1);
         Self { decoder, tokenizer, batch_tokens, prefix: Vec::new(), slots: Vec::new() }
     }

@@ -2,7 +2,7 @@
 
 /// A row's normaliser and its most probable id.
 #[derive(Clone, Copy, Debug)]
-pub struct Row {
+pub(super) struct Row {
     normaliser: f32,
     /// The first of the largest logits.
     pub best: u32,
@@ -10,7 +10,7 @@ pub struct Row {
 
 impl Row {
     /// Reads a row of logits. Any NaN makes every log-probability NaN.
-    pub fn new(logits: &[f32]) -> Self {
+    pub(super) fn new(logits: &[f32]) -> Self {
         let mut best = (0, f32::NEG_INFINITY);
         let mut broken = false;
         for (index, logit) in logits.iter().enumerate() {
@@ -33,7 +33,7 @@ impl Row {
     }
 
     /// The log-probability of an id.
-    pub fn log_probability(&self, logits: &[f32], id: u32) -> f32 {
+    pub(super) fn log_probability(&self, logits: &[f32], id: u32) -> f32 {
         logits.get(id as usize).map_or(f32::NAN, |logit| logit - self.normaliser)
     }
 }

@@ -12,7 +12,7 @@ use crate::engine::error::{Error, Result};
 const CALL_TOKENS: usize = 2048;
 
 /// A loaded session.
-pub struct OnnxRuntime {
+pub(super) struct OnnxRuntime {
     session: Session,
     tokenizer: Tokenizer,
     eos_ids: Vec<u32>,
@@ -20,7 +20,7 @@ pub struct OnnxRuntime {
 
 impl OnnxRuntime {
     /// A session with the tokens that end an answer.
-    pub fn new(session: Session, tokenizer: Tokenizer, eos_ids: Vec<u32>) -> Self {
+    pub(super) fn new(session: Session, tokenizer: Tokenizer, eos_ids: Vec<u32>) -> Self {
         Self { session, tokenizer, eos_ids }
     }
 

@@ -17,7 +17,7 @@ use crate::engine::tasks::{Doc, Task};
 
 /// The hashes of one sample.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SampleHashes {
+pub(super) struct SampleHashes {
     /// Of the row.
     pub doc: String,
     /// Of the first request's context.

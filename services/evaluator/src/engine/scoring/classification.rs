@@ -1,10 +1,10 @@
 //! F1, Matthews' correlation and the Brier score over all rows of a multiple-choice task.
 
 /// A row's right choice and the predicted one.
-pub type Pair = (i64, i64);
+pub(super) type Pair = (i64, i64);
 
 /// F1 of class 1 (scikit-learn's default); `None` when another class than 0 and 1 occurs.
-pub fn f1(pairs: &[Pair]) -> Option<f64> {
+pub(super) fn f1(pairs: &[Pair]) -> Option<f64> {
     if pairs.iter().any(|(gold, predicted)| !(0..=1).contains(gold) || !(0..=1).contains(predicted)) {
         return None;
     }
@@ -15,7 +15,7 @@ pub fn f1(pairs: &[Pair]) -> Option<f64> {
 }
 
 /// Matthews' correlation over any number of classes (Gorodkin 2004), 0 when undefined.
-pub fn matthews(pairs: &[Pair]) -> f64 {
+pub(super) fn matthews(pairs: &[Pair]) -> f64 {
     let mut classes: Vec<i64> = pairs.iter().flat_map(|(gold, predicted)| [*gold, *predicted]).collect();
     classes.sort_unstable();
     classes.dedup();
@@ -35,7 +35,7 @@ pub fn matthews(pairs: &[Pair]) -> f64 {
 }
 
 /// Mean squared distance of the predicted distribution from the right one.
-pub fn brier(rows: &[(i64, Vec<f64>)]) -> f64 {
+pub(super) fn brier(rows: &[(i64, Vec<f64>)]) -> f64 {
     let total: f64 = rows
         .iter()
         .map(|(gold, probabilities)| {

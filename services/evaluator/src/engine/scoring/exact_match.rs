@@ -8,7 +8,7 @@ use crate::engine::tasks::MatchOptions;
 const PUNCTUATION: &str = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
 
 /// The options of one metric, patterns compiled.
-pub struct ExactMatch {
+pub(super) struct ExactMatch {
     ignore_case: bool,
     ignore_punctuation: bool,
     ignore_numbers: bool,
@@ -17,7 +17,7 @@ pub struct ExactMatch {
 
 impl ExactMatch {
     /// Compiles the options.
-    pub fn new(options: &MatchOptions) -> Result<Self, String> {
+    pub(super) fn new(options: &MatchOptions) -> Result<Self, String> {
         let patterns = options.regexes_to_ignore.iter().flatten();
         Ok(Self {
             ignore_case: options.ignore_case.unwrap_or(false),
@@ -30,7 +30,7 @@ impl ExactMatch {
     }
 
     /// Whether both are equal once normalised.
-    pub fn matches(&self, prediction: &str, reference: &str) -> bool {
+    pub(super) fn matches(&self, prediction: &str, reference: &str) -> bool {
         self.normalised(prediction) == self.normalised(reference)
     }
 

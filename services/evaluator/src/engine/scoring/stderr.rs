@@ -19,7 +19,7 @@ fn sample_deviation(values: &[f64]) -> f64 {
 }
 
 /// `bootstrap_stderr`: the deviation of a statistic over resamples; chunk i of a thousand draws from `Random(i)`.
-pub fn bootstrap<T: Sync>(items: &[T], iterations: usize, statistic: impl Fn(&[&T]) -> f64 + Sync) -> Option<f64> {
+pub(super) fn bootstrap<T: Sync>(items: &[T], iterations: usize, statistic: impl Fn(&[&T]) -> f64 + Sync) -> Option<f64> {
     if items.len() < 2 {
         return None;
     }

@@ -7,7 +7,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// Harmonic mean of precision and recall of the common words.
-pub fn token_f1(prediction: &str, reference: &str) -> f64 {
+pub(super) fn token_f1(prediction: &str, reference: &str) -> f64 {
     let (predicted, wanted) = (words(prediction), words(reference));
     if predicted.is_empty() || wanted.is_empty() {
         return f64::from(u8::from(predicted == wanted));

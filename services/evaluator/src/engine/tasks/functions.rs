@@ -88,7 +88,7 @@ impl Function {
 }
 
 /// A text column.
-pub fn string<'a>(row: &'a Row, column: &str) -> Result<&'a str, String> {
+pub(super) fn string<'a>(row: &'a Row, column: &str) -> Result<&'a str, String> {
     match row.get(column) {
         Some(Value::String(text)) => Ok(text),
         Some(other) => Err(format!("column `{column}` holds {}, not text", python::repr(other))),
@@ -97,7 +97,7 @@ pub fn string<'a>(row: &'a Row, column: &str) -> Result<&'a str, String> {
 }
 
 /// The error for a column that is not there.
-pub fn missing(row: &Row, column: &str) -> String {
+pub(super) fn missing(row: &Row, column: &str) -> String {
     let known = row.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
     format!("the row has no column `{column}` (it has: {known})")
 }

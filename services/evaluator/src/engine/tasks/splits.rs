@@ -9,7 +9,7 @@ use super::config::TaskConfig;
 
 /// Where one split's rows are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Located {
+pub(super) struct Located {
     /// A data file, or a folder of them.
     pub path: PathBuf,
     /// The split's name as the task calls it.
@@ -18,7 +18,7 @@ pub struct Located {
 
 /// The split to evaluate, by preference: the task's test split, its validation split, and what an offline copy may have
 /// in their place.
-pub fn evaluated(config: &TaskConfig, root: &Path) -> Option<Located> {
+pub(super) fn evaluated(config: &TaskConfig, root: &Path) -> Option<Located> {
     let named = config.test_split.iter().chain(&config.validation_split);
     let any = ["test", "validation", "val"].map(str::to_owned);
     if root.is_file() {
@@ -33,7 +33,7 @@ pub fn evaluated(config: &TaskConfig, root: &Path) -> Option<Located> {
 }
 
 /// Another split of the same dataset.
-pub fn find(config: &TaskConfig, root: &Path, split: &str) -> Option<Located> {
+pub(super) fn find(config: &TaskConfig, root: &Path, split: &str) -> Option<Located> {
     let located = |path: PathBuf| Located { path, split: split.to_owned() };
     let named = data_file(config, split);
     if root.is_file() {

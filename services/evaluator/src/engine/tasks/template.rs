@@ -14,7 +14,7 @@ use crate::engine::python;
 const FUEL: u64 = 1_000_000;
 
 /// Compiled templates, named by their own source.
-pub struct Templates {
+pub(super) struct Templates {
     environment: Environment<'static>,
 }
 
@@ -26,7 +26,7 @@ impl Default for Templates {
 
 impl Templates {
     /// An environment without templates.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_syntax(SyntaxConfig::builder().keep_trailing_newline(true).build().expect("the default delimiters are valid"));
@@ -40,12 +40,12 @@ impl Templates {
     }
 
     /// Compiles a template; the error says where its syntax is wrong.
-    pub fn add(&mut self, source: &str) -> Result<(), String> {
+    pub(super) fn add(&mut self, source: &str) -> Result<(), String> {
         self.environment.add_template_owned(source.to_owned(), source.to_owned()).map_err(|error| describe(&error))
     }
 
     /// Renders a template that was added. The error names the columns that the row lacks, when it lacks any.
-    pub fn render(&self, source: &str, row: &Value) -> Result<String, String> {
+    pub(super) fn render(&self, source: &str, row: &Value) -> Result<String, String> {
         let template = self.environment.get_template(source).map_err(|error| describe(&error))?;
         template.render(row).map_err(|error| {
             let mut missing: Vec<String> = template
@@ -67,7 +67,7 @@ impl Templates {
 }
 
 /// A row as templates see it.
-pub fn context_of<T: serde::Serialize>(row: T) -> Value {
+pub(super) fn context_of<T: serde::Serialize>(row: T) -> Value {
     Value::from(Serde(row))
 }
 

@@ -12,13 +12,13 @@ use crate::engine::error::{Error, Result};
 const MAX_INCLUDES: usize = 8;
 
 /// Reads a task file and what it includes.
-pub fn read_file(path: &Path) -> Result<TaskConfig> {
+pub(super) fn read_file(path: &Path) -> Result<TaskConfig> {
     let merged = read_merged(path, 0)?;
     parse_config(&path.display().to_string(), Value::Object(merged))
 }
 
 /// Checks a task's fields.
-pub fn parse_config(name: &str, value: Value) -> Result<TaskConfig> {
+pub(super) fn parse_config(name: &str, value: Value) -> Result<TaskConfig> {
     if value.get("group").is_some() {
         return Err(Error::task(name, "not supported yet: a group file of your own; name its tasks one by one"));
     }
@@ -47,7 +47,7 @@ fn read_merged(path: &Path, depth: usize) -> Result<Map<String, Value>> {
 }
 
 /// Reads one YAML mapping; keys and tags are kept.
-pub fn parse_text(name: &str, text: &str) -> Result<Map<String, Value>> {
+pub(super) fn parse_text(name: &str, text: &str) -> Result<Map<String, Value>> {
     let yaml: Yaml = serde_yaml_ng::from_str(text).map_err(|error| Error::task(name, error.to_string()))?;
     match to_json(yaml).map_err(|message| Error::task(name, message))? {
         Value::Object(fields) => Ok(fields),
