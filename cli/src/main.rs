@@ -1,3 +1,7 @@
-//! The `anneal` command: a client of the HTTP API, and the local stack.
+//! The `anneal` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    anneal_cli::main()
+}

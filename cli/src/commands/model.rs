@@ -1,0 +1,146 @@
+//! Models.
+
+use std::path::{Path, PathBuf};
+
+use anneal_domain::id::ModelId;
+use clap::{Subcommand, ValueEnum};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::Page;
+use crate::{client::Api, failure::Failure, output::Output};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelCommand {
+    /// Import a Hugging Face folder (safetensors) or a GGUF file.
+    Import {
+        /// The folder or file.
+        path: PathBuf,
+        /// Its name; that of the folder or file when absent.
+        #[arg(long)]
+        name: Option<String>,
+        /// For everyone (`builtin`, admins only) or for this workspace.
+        #[arg(long, value_enum, default_value_t = Source::Imported)]
+        source: Source,
+    },
+    /// List models.
+    List {
+        /// `builtin`, `imported`, `trained` or `compiled`.
+        #[arg(long)]
+        source: Option<String>,
+        #[command(flatten)]
+        page: Page,
+    },
+    /// Show a model.
+    Show {
+        /// The model.
+        model: ModelId,
+    },
+    /// Where it comes from and what came of it.
+    Lineage {
+        /// The model.
+        model: ModelId,
+    },
+    /// Download it as a zip.
+    Download {
+        /// The model.
+        model: ModelId,
+        /// Where to; `<id>.zip` when absent.
+        #[arg(short, long)]
+        output: Option<PathBuf>,
+    },
+    /// Delete a model.
+    Delete {
+        /// The model.
+        model: ModelId,
+    },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum Source {
+    Builtin,
+    Imported,
+}
+
+pub(crate) async fn run(command: ModelCommand, api: &Api, output: &Output) -> Result<(), Failure> {
+    match command {
+        ModelCommand::Import { path, name, source } => import(api, output, &path, name, source).await,
+        ModelCommand::List { source, page } => {
+            let mut query = page.query();
+            query.extend(source.map(|source| ("source", source)));
+            output.list(
+                &api.get("models", &query).await?,
+                &["id", "name", "source", "format", "state", "architecture", "size_bytes", "created_at"],
+            )
+        }
+        ModelCommand::Show { model } => output.show(&api.get(&format!("models/{model}"), &[]).await?),
+        ModelCommand::Lineage { model } => {
+            output.show(&api.get(&format!("models/{model}/lineage"), &[]).await?)
+        }
+        ModelCommand::Download { model, output: to } => {
+            let to = to.unwrap_or_else(|| PathBuf::from(format!("{model}.zip")));
+            api.download(&format!("models/{model}/archive"), &to).await?;
+            output.done(&format!("wrote {}", to.display()))
+        }
+        ModelCommand::Delete { model } => {
+            api.delete(&format!("models/{model}")).await?;
+            output.done(&format!("deleted {model}"))
+        }
+    }
+}
+
+async fn import(
+    api: &Api,
+    output: &Output,
+    path: &Path,
+    name: Option<String>,
+    source: Source,
+) -> Result<(), Failure> {
+    let files = files(path)?;
+    let stem = if path.is_dir() { path.file_name() } else { path.file_stem() };
+    let name = name.or_else(|| stem.map(|stem| stem.to_string_lossy().into_owned()));
+    let source = match source {
+        Source::Builtin => "builtin",
+        Source::Imported => "imported",
+    };
+    let model = api.post("models", &json!({ "name": name, "source": source })).await?;
+    let id = model["id"].as_str().and_then(|id| id.parse::<ModelId>().ok());
+    let id = id.ok_or_else(|| Failure::Failed("the server gave the model no id".to_owned()))?;
+    let sent = send(api, id, &files).await;
+    if sent.is_err() {
+        // A half-sent model is of no use; that it could not be removed is not what went wrong.
+        api.delete(&format!("models/{id}")).await.ok();
+    }
+    output.show(&sent?)
+}
+
+async fn send(api: &Api, model: ModelId, files: &[(String, PathBuf)]) -> Result<Value, Failure> {
+    for (name, file) in files {
+        api.upload(api.request(Method::PUT, &format!("models/{model}/files/{name}")), file).await?;
+    }
+    api.post(&format!("models/{model}/complete"), &json!({})).await
+}
+
+/// What is sent of a folder: its own files, with plain names.
+fn files(path: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let invalid = |error: std::io::Error| Failure::Invalid(format!("{}: {error}", path.display()));
+    let paths = if path.is_dir() {
+        let entries = std::fs::read_dir(path).map_err(invalid)?;
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(invalid)?
+    } else {
+        vec![path.to_owned()]
+    };
+    let mut files = Vec::new();
+    for path in paths.into_iter().filter(|path| path.is_file()) {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
+        if plain && !name.starts_with('.') {
+            files.push((name, path));
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(Failure::Invalid(format!("{} has no model files", path.display())));
+    }
+    Ok(files)
+}
