@@ -2,7 +2,7 @@
 //! or of wall time with more threads: `gemm_speed [THREADS]`.
 #![allow(clippy::print_stdout, reason = "a measurement is for reading")]
 
-use std::time::Instant;
+use std::{fmt::Write as _, time::Instant};
 
 use anneal_kernels::{Compute, FrozenLinear, Nf4Linear, in_pool, linear, set_threads};
 use candle_core::{DType, Device, Result, Tensor, Var};
@@ -37,7 +37,9 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let threads = std::env::args().nth(1).map_or(Ok(1), |n| n.parse())?;
     set_threads(threads)?;
     println!("{threads} threads; GFLOP/s, each forward and backward:");
-    println!("                          linear f32      | linear bf16     | frozen f32      | frozen bf16     | nf4 bf16");
+    println!(
+        "                          linear f32      | linear bf16     | frozen f32      | frozen bf16     | nf4 bf16"
+    );
     for (t, i, o) in [
         (1, 576, 1536),
         (8, 576, 1536),
@@ -61,7 +63,8 @@ fn measure(threads: usize, t: usize, i: usize, o: usize) -> Result<String> {
         let ahead = best(threads, || drop(forward()));
         let y = forward();
         let backward = best(threads, || drop(y.sum_all().and_then(|y| y.backward()).expect("backward")));
-        line += &format!(" | {:7.1} {:7.1}", flops / ahead, products * flops / backward);
+        write!(line, " | {:7.1} {:7.1}", flops / ahead, products * flops / backward)
+            .expect("a string takes what is written");
     };
     measure(2.0, &|| linear(&x, &w, Compute::F32).expect("linear"));
     measure(2.0, &|| linear(&x, &w, Compute::Bf16).expect("linear"));

@@ -87,10 +87,7 @@ impl AdamW {
                 let dims = (parameter.dims(), grad.dims());
                 return refuse("adamw", format!("`{name}` and its gradient are {dims:?}"));
             }
-            if !self.moments.contains_key(name) {
-                self.moments.insert(name.to_owned(), Moments::default());
-            }
-            let moments = self.moments.get_mut(name).expect("inserted above");
+            let moments = self.moments.entry(name.to_owned()).or_default();
             if moments.first.is_empty() {
                 let n = parameter.elem_count();
                 *moments = Moments { first: vec![0.0; n], second: vec![0.0; n] };

@@ -193,7 +193,7 @@ impl Pass<'_> {
     fn row(&self, t: usize, logits: &mut [f32], weights: Option<&Weights>) -> (f32, bool) {
         let target = self.targets[t] as usize;
         let max = maximum(logits);
-        let first = logits.iter().position(|&x| x == max);
+        let first = logits.iter().position(|&x| x >= max);
         let log_sum = max + sum_of_exponentials(logits, max).ln();
         let log_prob = logits[target] - log_sum;
         if let Some(weights) = weights {
@@ -291,7 +291,9 @@ impl CustomOp2 for LossSum {
             })?,
         };
         for d in [&mut dh, &mut dw] {
-            d.iter_mut().for_each(|d| *d *= grad);
+            for d in d.iter_mut() {
+                *d *= grad;
+            }
         }
         gradient_pair(wanted, dh, dw, h, w)
     }

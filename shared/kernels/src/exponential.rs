@@ -4,6 +4,7 @@
 /// Range reduction and polynomial of the Cephes library (`expf`).
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "must take on its caller's instruction set")]
+#[allow(clippy::manual_clamp, reason = "clamp has an assertion that keeps the loop from being vectorised")]
 pub(crate) fn exp(x: f32) -> f32 {
     const LOWEST: f32 = -87.3;
     const HIGHEST: f32 = 88.0;

@@ -17,7 +17,7 @@ pub(crate) fn widen(values: &[f16], out: &mut [f32]) {
     for (out, values) in wide.iter_mut().zip(values) {
         // SAFETY: both arrays hold 8 elements.
         unsafe {
-            _mm256_storeu_ps(out.as_mut_ptr(), _mm256_cvtph_ps(_mm_loadu_si128(values.as_ptr().cast())))
+            _mm256_storeu_ps(out.as_mut_ptr(), _mm256_cvtph_ps(_mm_loadu_si128(values.as_ptr().cast())));
         };
     }
     for (out, value) in rest.iter_mut().zip(values_rest) {

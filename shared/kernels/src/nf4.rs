@@ -1,14 +1,16 @@
 //! `y = x · wᵀ` with a frozen weight in NF4: 4-bit codes, one scale per 64 weights (QLoRA, Dettmers et al. 2023, appendix E;
 //! codes as bitsandbytes writes them).
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result as CandleResult, Shape, Tensor};
 
 use crate::{
-    Compute, Result, compose,
+    Compute, Result,
+    buffers::scratch,
+    compose,
     error::refuse,
-    gemm::{Matrix, Product, Strided},
+    gemm::{Matrix, NR, Panels, Product, Strided},
     slices::{floats, on_cpu, stored, tensor, with_floats},
 };
 
@@ -145,19 +147,74 @@ impl Quantized {
 
     /// Writes the weights from row-major index `from` on into `out`.
     pub(crate) fn dequantize(&self, from: usize, out: &mut [f32]) {
-        let mut index = from;
-        let end = from + out.len();
-        while index < end {
+        let mut done = 0;
+        while done < out.len() {
+            let index = from + done;
             let block = index / BLOCK;
-            let stop = ((block + 1) * BLOCK).min(end);
+            let count = ((block + 1) * BLOCK - index).min(out.len() - done);
             let scale = self.scale(block);
-            for at in index..stop {
-                let byte = self.codes[at / 2];
-                let code = if at % 2 == 0 { byte >> 4 } else { byte & 15 };
-                out[at - from] = LEVELS[usize::from(code)] * scale;
+            let levels = LEVELS.map(|level| level * scale);
+            let part = &mut out[done..done + count];
+            if index.is_multiple_of(2) && count.is_multiple_of(2) {
+                let codes = &self.codes[index / 2..][..count / 2];
+                for (pair, byte) in part.as_chunks_mut::<2>().0.iter_mut().zip(codes) {
+                    *pair = [levels[usize::from(byte >> 4)], levels[usize::from(byte & 15)]];
+                }
+            } else {
+                for (at, x) in (index..).zip(part) {
+                    let byte = self.codes[at / 2];
+                    *x = levels[usize::from(if at.is_multiple_of(2) { byte >> 4 } else { byte & 15 })];
+                }
             }
-            index = stop;
+            done += count;
         }
+    }
+}
+
+/// `wᵀ [i, o]` as a right operand, dequantised panel by panel.
+struct Forward<'a>(&'a Quantized, Compute);
+
+impl Panels for Forward<'_> {
+    fn k(&self) -> usize {
+        self.0.i
+    }
+
+    fn n(&self) -> usize {
+        self.0.o
+    }
+
+    fn fill(&self, panel: usize, k: Range<usize>, out: &mut [f32]) {
+        let from = panel * NR;
+        let rows = NR.min(self.0.o - from);
+        let mut space = scratch(rows * k.len());
+        for (r, row) in space.chunks_mut(k.len()).enumerate() {
+            self.0.dequantize((from + r) * self.0.i + k.start, row);
+        }
+        let part = Matrix::new(&space, rows, k.len());
+        Strided { matrix: part.t(), round: self.1 }.fill(0, 0..k.len(), out);
+    }
+}
+
+/// `w [o, i]` as a right operand.
+struct Backward<'a>(&'a Quantized, Compute);
+
+impl Panels for Backward<'_> {
+    fn k(&self) -> usize {
+        self.0.o
+    }
+
+    fn n(&self) -> usize {
+        self.0.i
+    }
+
+    fn fill(&self, panel: usize, k: Range<usize>, out: &mut [f32]) {
+        let from = panel * NR;
+        let width = NR.min(self.0.i - from);
+        for (row, out) in k.zip(out.chunks_mut(NR)) {
+            self.0.dequantize(row * self.0.i + from, &mut out[..width]);
+            out[width..].fill(0.0);
+        }
+        self.1.round_slice(out);
     }
 }
 
@@ -211,14 +268,6 @@ struct Op {
     compute: Compute,
 }
 
-impl Op {
-    fn dequantized(&self) -> Vec<f32> {
-        let mut w = vec![0.0; self.weight.o * self.weight.i];
-        self.weight.dequantize(0, &mut w);
-        w
-    }
-}
-
 impl CustomOp1 for Op {
     fn name(&self) -> &'static str {
         "nf4-linear"
@@ -227,8 +276,7 @@ impl CustomOp1 for Op {
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> CandleResult<(CpuStorage, Shape)> {
         let (t, i) = layout.shape().dims2()?;
         let o = self.weight.o;
-        let w = self.dequantized();
-        let b = Strided { matrix: Matrix::new(&w, o, i).t(), round: self.compute };
+        let b = Forward(&self.weight, self.compute);
         let a = Matrix::new(floats(x, layout)?, t, i);
         let product = Product { a, a_round: self.compute, b: &b, round: self.compute };
         Ok(stored(product.compute(), (t, o)))
@@ -236,8 +284,7 @@ impl CustomOp1 for Op {
 
     fn bwd(&self, x_ti: &Tensor, _y: &Tensor, grad_to: &Tensor) -> CandleResult<Option<Tensor>> {
         let (t, o) = grad_to.dims2()?;
-        let w = self.dequantized();
-        let b = Strided { matrix: Matrix::new(&w, o, self.weight.i), round: self.compute };
+        let b = Backward(&self.weight, self.compute);
         let dx_ti = with_floats(grad_to, |grad| {
             let a = Matrix::new(grad, t, o);
             Ok(Product { a, a_round: self.compute, b: &b, round: self.compute }.compute())

@@ -3,7 +3,7 @@
 use candle_core::{CpuStorage, CustomOp1, Layout, Result as CandleResult, Shape, Tensor};
 
 use crate::{
-    Compute, Result, compose,
+    Compute, Result, compose, pool,
     slices::{floats, on_cpu, stored},
 };
 
@@ -27,7 +27,7 @@ impl CustomOp1 for Round {
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> CandleResult<(CpuStorage, Shape)> {
         let mut y = floats(x, layout)?.to_vec();
-        self.0.round_slice(&mut y);
+        pool::parts(y.len() > 1 << 16, &mut y, 1 << 14, |_, part| self.0.round_slice(part));
         Ok(stored(y, layout.shape()))
     }
 

@@ -34,7 +34,7 @@ impl Segments {
 
     /// Tokens of all segments together.
     pub fn total(&self) -> usize {
-        *self.bounds.last().expect("bounds hold at least the leading 0")
+        self.bounds[self.bounds.len() - 1]
     }
 
     /// Number of segments.

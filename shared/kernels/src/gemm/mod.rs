@@ -139,9 +139,9 @@ impl Product<'_> {
             for row in (0..m).step_by(height) {
                 let rows = row..(row + height).min(m);
                 if m <= FEW_ROWS {
-                    work.few_rows(rows, deep.clone())
+                    work.few_rows(rows, deep.clone());
                 } else {
-                    work.many_rows(rows, deep.clone())
+                    work.many_rows(rows, deep.clone());
                 }
             }
         }
@@ -186,7 +186,7 @@ impl Work<'_> {
         let panels = self.product.b.n().div_ceil(NR);
         pool::each(self.parallel, panels, |panel| {
             let ready = self.product.b.ready(panel);
-            let mut space = [0.0_f32; LONGEST_RUN * NR];
+            let mut space = scratch(LONGEST_RUN * NR);
             for run in runs(&deep, self.kc) {
                 let right = if let Some(ready) = ready {
                     &ready[run.start * NR..run.end * NR]
@@ -220,9 +220,10 @@ impl Work<'_> {
                     b.fill(first + panel, run, out);
                 }
             });
-            let right = |panel: usize, run: &Range<usize>| match b.ready(panel) {
-                Some(ready) => &ready[run.start * NR..run.end * NR],
-                None => {
+            let right = |panel: usize, run: &Range<usize>| {
+                if let Some(ready) = b.ready(panel) {
+                    &ready[run.start * NR..run.end * NR]
+                } else {
                     let from = (panel - first) * stride + (run.start - deep.start) * NR;
                     &packed[from..from + run.len() * NR]
                 }

@@ -1,3 +1,5 @@
+//! Values and gradients beside the composition, and refusals.
+
 use super::*;
 use crate::*;
 
@@ -35,7 +37,7 @@ fn linear_layers() {
             let frozen = FrozenLinear::new(&w, compute).unwrap();
             compare(
                 "frozen",
-                &[x.clone()],
+                std::slice::from_ref(&x),
                 tolerance,
                 || frozen.forward(&x).unwrap(),
                 || compose::linear(&x, &w, compute).unwrap(),
@@ -44,7 +46,7 @@ fn linear_layers() {
             let stored = nf4.weight_f32().unwrap();
             compare(
                 "nf4",
-                &[x.clone()],
+                std::slice::from_ref(&x),
                 tolerance,
                 || nf4.forward(&x).unwrap(),
                 || compose::linear(&x, &stored, compute).unwrap(),
@@ -104,10 +106,10 @@ fn element_wise_operations() {
     }
     let (x, cos, sin) = (var(&[5, 3, 8], 9), random(&[5, 4], 10), random(&[5, 4], 11));
     let reference = || compose::rope(&x, &cos, &sin).unwrap();
-    compare("rope", &[x.clone()], 1e-6, || rope(&x, &cos, &sin).unwrap(), reference);
+    compare("rope", std::slice::from_ref(&x), 1e-6, || rope(&x, &cos, &sin).unwrap(), reference);
     let (w, ids) = (var(&[6, 4], 12), [5, 0, 5, 2]);
     let reference = || compose::embedding(&w, &ids).unwrap();
-    compare("embedding", &[w.clone()], 1e-6, || embedding(&w, &ids, true).unwrap(), reference);
+    compare("embedding", std::slice::from_ref(&w), 1e-6, || embedding(&w, &ids, true).unwrap(), reference);
 }
 
 #[test]

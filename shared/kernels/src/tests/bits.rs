@@ -1,3 +1,5 @@
+//! The determinism contract: threads, batches and caches do not change a bit.
+
 use super::*;
 use crate::*;
 use proptest::prelude::*;

@@ -70,7 +70,7 @@ fn every_operation() {
     let (cos, sin) = (random(&[5, 1], 8), random(&[5, 1], 9));
     check(
         "rope",
-        &[q.clone()],
+        std::slice::from_ref(&q),
         || rope(&q, &cos, &sin).unwrap(),
         |i| {
             let wide = |x: &Tensor| x.to_dtype(DType::F64).unwrap();
@@ -99,7 +99,7 @@ fn every_operation() {
     );
     check(
         "embedding",
-        &[w.clone()],
+        std::slice::from_ref(&w),
         || embedding(&w, &[1, 3, 1], true).unwrap(),
         |i| compose::embedding(&i[0], &[1, 3, 1]).unwrap(),
     );

@@ -1,3 +1,5 @@
+//! The NF4 format.
+
 use super::*;
 use crate::{nf4::LEVELS, *};
 
