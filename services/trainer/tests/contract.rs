@@ -101,7 +101,7 @@ fn a_bad_row_is_named_by_line() {
 #[test]
 fn cut_and_dropped_rows_are_told() {
     let bench = Bench::new();
-    let run = bench.run(&bench.spec("sft", "lora", "out", &json!({"sequence_length": 40})));
+    let run = bench.run(&bench.spec("sft", "lora", "out", &json!({"sequence_length": 34})));
     let warnings: Vec<_> = run.lines.iter().filter_map(|line| match line {
         Line::Log { level: Level::Warn, message, .. } => Some(message.as_str()),
         _ => None,

@@ -27,6 +27,7 @@ impl MicroBatch {
     }
 
     /// How many targets carry loss.
+    #[cfg(test)]
     pub(crate) fn target_count(&self) -> usize {
         self.targets.iter().filter(|&&target| target != IGNORE).count()
     }

@@ -14,15 +14,15 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// A folder with a model and three datasets.
-pub struct Bench {
-    pub folder: TempDir,
+pub(crate) struct Bench {
+    pub(crate) folder: TempDir,
 }
 
 /// What a run said and how it ended.
-pub struct Run {
-    pub ending: ExitKind,
-    pub lines: Vec<Line>,
-    pub output: PathBuf,
+pub(crate) struct Run {
+    pub(crate) ending: ExitKind,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) output: PathBuf,
 }
 
 #[derive(Clone, Default)]
@@ -43,7 +43,7 @@ const WORDS: [&str; 12] =
     ["red", "blue", "stone", "river", "seven", "cat", "moon", "salt", "green", "bird", "iron", "sun"];
 
 impl Bench {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         TinyModel::default().write(&folder.path().join("model")).unwrap();
         let bench = Self { folder };
@@ -66,12 +66,12 @@ impl Bench {
         std::fs::write(self.path(name), text).unwrap();
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// A spec for `task`; `changes` are laid over it.
-    pub fn spec(&self, task: &str, method: &str, output: &str, changes: &Value) -> Value {
+    pub(crate) fn spec(&self, task: &str, method: &str, output: &str, changes: &Value) -> Value {
         let dataset = match task {
             "pretrain" => "text.jsonl",
             "dpo" => "dpo.jsonl",
@@ -88,13 +88,13 @@ impl Bench {
         spec
     }
 
-    pub fn run(&self, spec: &Value) -> Run {
+    pub(crate) fn run(&self, spec: &Value) -> Run {
         let path = self.folder.path().join("spec.json");
         std::fs::write(&path, spec.to_string()).unwrap();
         self.run_file(&path, spec["output_dir"].as_str().unwrap_or_default())
     }
 
-    pub fn run_file(&self, path: &Path, output: &str) -> Run {
+    pub(crate) fn run_file(&self, path: &Path, output: &str) -> Run {
         let sink = Sink::default();
         let ending = run(path, Box::new(sink.clone()), &Stop::new());
         let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
@@ -103,7 +103,7 @@ impl Bench {
 }
 
 /// Lays the fields of `changes` over those of `value`.
-pub fn lay_over(value: &mut Value, changes: &Value) {
+pub(crate) fn lay_over(value: &mut Value, changes: &Value) {
     match (value, changes) {
         (Value::Object(map), Value::Object(changes)) => {
             for (name, change) in changes {
@@ -115,19 +115,19 @@ pub fn lay_over(value: &mut Value, changes: &Value) {
 }
 
 /// The lines of an engine's output.
-pub fn parse(text: &str) -> Vec<Line> {
+pub(crate) fn parse(text: &str) -> Vec<Line> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
 impl Run {
-    pub fn assert_done(self) -> Self {
+    pub(crate) fn assert_done(self) -> Self {
         assert_eq!(self.ending, ExitKind::Done, "{:?}", self.lines.last());
         assert!(matches!(self.lines.last(), Some(Line::Result { .. })));
         self
     }
 
     /// A metric by step, bit for bit.
-    pub fn series(&self, name: &str) -> Vec<(u64, f64)> {
+    pub(crate) fn series(&self, name: &str) -> Vec<(u64, f64)> {
         let values = self.lines.iter().filter_map(|line| match line {
             Line::Metric { step, values } => Some((*step, values.get(name).copied().flatten()?)),
             _ => None,
@@ -135,11 +135,11 @@ impl Run {
         values.collect()
     }
 
-    pub fn bits(&self, name: &str) -> Vec<(u64, u64)> {
+    pub(crate) fn bits(&self, name: &str) -> Vec<(u64, u64)> {
         self.series(name).into_iter().map(|(step, value)| (step, value.to_bits())).collect()
     }
 
-    pub fn error(&self) -> (String, String, String) {
+    pub(crate) fn error(&self) -> (String, String, String) {
         match self.lines.last() {
             Some(Line::Error { code, field, message, .. }) => {
                 (code.clone(), field.clone().unwrap_or_default(), message.clone())
@@ -149,7 +149,7 @@ impl Run {
     }
 
     /// The bytes of the final weights.
-    pub fn weights(&self) -> Vec<u8> {
+    pub(crate) fn weights(&self) -> Vec<u8> {
         let adapter = self.output.join("adapter/adapter_model.safetensors");
         let model = self.output.join("model/model.safetensors");
         std::fs::read(if adapter.exists() { adapter } else { model }).unwrap()
