@@ -31,7 +31,7 @@ impl ApiError {
         let message = format!(
             "This model's maximum context length is {limit} tokens. However, you requested {} tokens ({prompt} in the \
              messages, {wanted} in the completion). Please reduce the length of the messages or completion.",
-            prompt + wanted
+            prompt.saturating_add(wanted)
         );
         Self { code: Some("context_length_exceeded"), ..Self::invalid("messages", message) }
     }
@@ -44,12 +44,19 @@ impl ApiError {
 
     /// No such route.
     pub fn no_route(method: &str, path: &str) -> Self {
-        Self { status: 404, code: Some("unknown_url"), ..Self::invalid("", format!("Unknown request URL: {method} {path}.")) }
+        Self {
+            status: 404,
+            code: Some("unknown_url"),
+            ..Self::invalid("", format!("Unknown request URL: {method} {path}."))
+        }
     }
 
     /// The body is too large.
     pub fn too_large(limit_bytes: usize) -> Self {
-        Self { status: 413, ..Self::invalid("", format!("The request body is larger than {limit_bytes} bytes.")) }
+        Self {
+            status: 413,
+            ..Self::invalid("", format!("The request body is larger than {limit_bytes} bytes."))
+        }
     }
 
     /// Too many requests wait for the model.

@@ -76,7 +76,11 @@ impl<E: std::error::Error> From<E> for Stopped {
 }
 
 /// Answers `order`; `tell` returns false when nobody listens any more.
-pub(crate) fn answer(model: &mut Loaded, order: &Order, mut tell: impl FnMut(Event) -> bool) -> Result<(), Stopped> {
+pub(crate) fn answer(
+    model: &mut Loaded,
+    order: &Order,
+    mut tell: impl FnMut(Event) -> bool,
+) -> Result<(), Stopped> {
     let (session, text) = model.parts();
     let mut send = |event: Event| if tell(event) { Ok(()) } else { Err(Stopped::Gone) };
     let (mut state, mut logits, scored) = read_prompt(session, order)?;

@@ -2,9 +2,9 @@
 
 use std::{io::Write, net::TcpListener, path::PathBuf};
 
-use anneal_inference::{Deployments, Settings, server};
-use anneal_runtime::clock::SystemClock;
-use anyhow::{Context, bail};
+use anneal_inference::{Config, Deployments, Settings, server};
+use anneal_runtime::{block_on, clock::SystemClock, config, shutdown, telemetry};
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -35,17 +35,29 @@ enum Command {
         onnxruntime: Option<PathBuf>,
     },
     /// Serve the platform's deployments
-    Serve,
+    Serve {
+        /// A TOML file of settings
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
-    let Command::Run { folder, name, listen, threads, onnxruntime } = Arguments::parse().command else {
-        bail!("`serve` is not supported yet: use `run --folder PATH --name NAME`");
-    };
-    let deployments = Deployments::new(Settings { onnxruntime, threads, ..Settings::default() }, SystemClock::shared());
-    deployments.load(&name, &folder)?;
-    let listener = TcpListener::bind(&listen).with_context(|| format!("cannot listen on {listen}"))?;
-    writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
-    anneal_runtime::block_on(async { server::serve(listener, deployments)?.await })??;
-    Ok(())
+    match Arguments::parse().command {
+        Command::Serve { config } => {
+            let config: Config = config::load("inference", config.as_deref())?;
+            telemetry::init(&config.log)?;
+            block_on(async move { anneal_inference::serve(config, shutdown::on_signal()?).await })?
+        }
+        Command::Run { folder, name, listen, threads, onnxruntime } => {
+            let settings = Settings { onnxruntime, threads, ..Settings::default() };
+            let deployments = Deployments::new(settings, SystemClock::shared());
+            deployments.load(&name, &folder)?;
+            let listener =
+                TcpListener::bind(&listen).with_context(|| format!("cannot listen on {listen}"))?;
+            writeln!(std::io::stdout(), "listening on http://{}", listener.local_addr()?)?;
+            block_on(async { server::serve(listener, deployments)?.await })??;
+            Ok(())
+        }
+    }
 }

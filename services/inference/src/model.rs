@@ -35,7 +35,8 @@ pub(crate) struct Text {
 impl Text {
     fn open(folder: &Path) -> Result<Self, LoadError> {
         let path = folder.join("config.json");
-        let bytes = fs::read(&path).map_err(|error| LoadError::Folder(format!("{}: {error}", path.display())))?;
+        let bytes =
+            fs::read(&path).map_err(|error| LoadError::Folder(format!("{}: {error}", path.display())))?;
         let value = serde_json::from_slice(&bytes)
             .map_err(|error| LoadError::Folder(format!("{}: {error}", path.display())))?;
         let mut config = ModelConfig::from_huggingface(&value)?;
@@ -43,7 +44,13 @@ impl Text {
         let tokenizer = Tokenizer::from_folder(folder, Some(&config))?;
         let end_tokens = config.eos_token_ids.iter().copied().chain(tokenizer.eos_id()).collect();
         let template = ChatTemplate::from_folder(folder)?;
-        Ok(Self { tokenizer, template, end_tokens, context_length: config.context_length(), vocabulary: config.vocab_size })
+        Ok(Self {
+            tokenizer,
+            template,
+            end_tokens,
+            context_length: config.context_length(),
+            vocabulary: config.vocab_size,
+        })
     }
 }
 
@@ -89,7 +96,12 @@ pub(crate) struct Deployment {
 
 impl Deployment {
     /// Loads a folder; takes as long as reading the weights.
-    pub(crate) fn open(name: &str, folder: &Path, options: &Options, created: i64) -> Result<Self, LoadError> {
+    pub(crate) fn open(
+        name: &str,
+        folder: &Path,
+        options: &Options,
+        created: i64,
+    ) -> Result<Self, LoadError> {
         let text = std::sync::Arc::new(Text::open(folder)?);
         let session = Session::open(folder, options)?;
         if session.geometry().vocabulary != text.vocabulary {

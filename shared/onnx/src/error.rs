@@ -46,7 +46,9 @@ pub enum Error {
         reason: String,
     },
     /// A tensor's external data would be read from outside the model's folder.
-    #[error("tensor `{tensor}` keeps its data at `{location}`: {reason}; external data must be a plain file of the model's folder")]
+    #[error(
+        "tensor `{tensor}` keeps its data at `{location}`: {reason}; external data must be a plain file of the model's folder"
+    )]
     UnsafeExternalData {
         /// The initializer.
         tensor: String,
@@ -56,7 +58,9 @@ pub enum Error {
         reason: &'static str,
     },
     /// The graph uses an operator of a library that would have to be loaded: never done.
-    #[error("the model uses operators of the domain `{domain}`, which need a custom operator library; such libraries are never loaded")]
+    #[error(
+        "the model uses operators of the domain `{domain}`, which need a custom operator library; such libraries are never loaded"
+    )]
     CustomOperators {
         /// The operator domain.
         domain: String,

@@ -40,11 +40,15 @@ impl Geometry {
             }
         }
         let vocabulary = match tensor(outputs, "logits") {
-            Some((TensorElementType::Float32 | TensorElementType::Float16, [_, _, width])) if *width > 0 => *width as usize,
+            Some((TensorElementType::Float32 | TensorElementType::Float16, [_, _, width])) if *width > 0 => {
+                *width as usize
+            }
             _ => return Err(wrong("no output `logits` [batch, sequence, vocabulary]".into())),
         };
         let (kind, kv_heads, head_dim) = match tensor(inputs, "past_key_values.0.key") {
-            Some((kind, [_, heads, _, width])) if *heads > 0 && *width > 0 => (kind, *heads as usize, *width as usize),
+            Some((kind, [_, heads, _, width])) if *heads > 0 && *width > 0 => {
+                (kind, *heads as usize, *width as usize)
+            }
             _ => return Err(wrong("no input `past_key_values.0.key` [batch, heads, past, width]".into())),
         };
         let half_cache = match kind {

@@ -147,8 +147,9 @@ impl Walk {
             }
         }
         let Some(location) = location else { return Ok(()) };
-        check_location(&self.folder, &location)
-            .map_err(|reason| Stop::Refused(Error::UnsafeExternalData { tensor: name, location: location.clone(), reason }))?;
+        check_location(&self.folder, &location).map_err(|reason| {
+            Stop::Refused(Error::UnsafeExternalData { tensor: name, location: location.clone(), reason })
+        })?;
         self.found.external_files.insert(location);
         Ok(())
     }
@@ -257,7 +258,12 @@ mod tests {
     #[test]
     fn garbage_is_an_error_that_says_where() {
         let folder = tempfile::tempdir().unwrap();
-        for garbage in [&b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"[..], b"\x3a\xff\x01", b"PK\x03\x04", b"\x80"] {
+        for garbage in [
+            &b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"[..],
+            b"\x3a\xff\x01",
+            b"PK\x03\x04",
+            b"\x80",
+        ] {
             let error = inspect_bytes(folder.path(), garbage).unwrap_err();
             assert!(matches!(error, Error::Malformed { .. }), "{error}");
         }

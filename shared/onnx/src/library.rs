@@ -20,7 +20,9 @@ static LOADING: Mutex<()> = Mutex::new(());
 /// `.local/parts/onnxruntime/…` in the working directory or the nearest folder above it.
 pub fn find_library(explicit: Option<&Path>) -> Result<PathBuf> {
     let mut looked_at = Vec::new();
-    if let Some(named) = explicit.map(PathBuf::from).or_else(|| env::var_os("ANNEAL_ONNXRUNTIME").map(PathBuf::from)) {
+    if let Some(named) =
+        explicit.map(PathBuf::from).or_else(|| env::var_os("ANNEAL_ONNXRUNTIME").map(PathBuf::from))
+    {
         looked_at.push(named);
     } else {
         looked_at.extend(env::var_os("ANNEAL_PARTS").map(|parts| Path::new(&parts).join(IN_PARTS)));

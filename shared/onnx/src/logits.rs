@@ -41,7 +41,9 @@ impl Logits {
 
     fn all(&self) -> &[f32] {
         match &self.scores {
-            Scores::Runtime(value) => value.try_extract_tensor::<f32>().expect("the type was checked in `new`").1,
+            Scores::Runtime(value) => {
+                value.try_extract_tensor::<f32>().expect("the type was checked in `new`").1
+            }
             Scores::Widened(scores) => scores,
         }
     }

@@ -7,11 +7,7 @@ use ort::{
     value::{DynValue, Tensor},
 };
 
-use crate::{
-    Error, Geometry, Logits, Result, State,
-    geometry::cache_names,
-    inspect, library,
-};
+use crate::{Error, Geometry, Logits, Result, State, geometry::cache_names, inspect, library};
 
 /// How a model is loaded.
 #[derive(Clone, Debug)]
@@ -24,7 +20,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get), spinning: true }
+        Self {
+            threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            spinning: true,
+        }
     }
 }
 
@@ -50,7 +49,9 @@ impl Session {
             .with_memory_pattern(false)?
             .commit_from_file(&model)?;
         let geometry = Geometry::read(folder, session.inputs(), session.outputs())?;
-        let caches = (0..geometry.layers).flat_map(|layer| ["key", "value"].map(|part| cache_names(layer, part))).collect();
+        let caches = (0..geometry.layers)
+            .flat_map(|layer| ["key", "value"].map(|part| cache_names(layer, part)))
+            .collect();
         Ok(Self { session, geometry, caches })
     }
 
@@ -112,7 +113,12 @@ impl Session {
     }
 
     /// Hands the named extra outputs for one sequence to `visit`, by index, each row by row.
-    pub fn tapped(&mut self, sequence: &[u32], names: &[String], mut visit: impl FnMut(usize, &[f32])) -> Result<()> {
+    pub fn tapped(
+        &mut self,
+        sequence: &[u32],
+        names: &[String],
+        mut visit: impl FnMut(usize, &[f32]),
+    ) -> Result<()> {
         for (index, value) in self.outputs(&[sequence], names)?.iter().enumerate() {
             visit(index, value.try_extract_tensor::<f32>()?.1);
         }
@@ -148,13 +154,19 @@ impl Feed {
     fn new(state: &State, tokens: &[&[u32]], vocabulary: usize) -> Result<Self> {
         let width = tokens.iter().map(|row| row.len()).max().unwrap_or(0);
         if tokens.len() != state.sequences() || tokens.iter().any(|row| row.is_empty()) {
-            return Err(Error::Input(format!("{} sequences need at least one token each", state.sequences())));
+            return Err(Error::Input(format!(
+                "{} sequences need at least one token each",
+                state.sequences()
+            )));
         }
-        if let Some(token) = tokens.iter().flat_map(|row| row.iter()).find(|&&token| token as usize >= vocabulary) {
+        if let Some(token) =
+            tokens.iter().flat_map(|row| row.iter()).find(|&&token| token as usize >= vocabulary)
+        {
             return Err(Error::Input(format!("token {token} is not in the vocabulary of {vocabulary}")));
         }
         let total = state.width + width;
-        let mut feed = Self { ids: vec![], mask: vec![], positions: vec![], rows: tokens.len(), width, total };
+        let mut feed =
+            Self { ids: vec![], mask: vec![], positions: vec![], rows: tokens.len(), width, total };
         for (row, tokens) in tokens.iter().enumerate() {
             let padding = width - tokens.len();
             feed.ids.extend(std::iter::repeat_n(0, padding));

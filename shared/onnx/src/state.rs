@@ -65,7 +65,8 @@ fn select_rows(cache: &DynValue, keep: &[usize]) -> Result<DynValue> {
     ) -> Result<DynValue> {
         let (shape, data) = cache.try_extract_tensor::<T>()?;
         let row = shape[1..].iter().product::<i64>() as usize;
-        let kept: Vec<T> = keep.iter().flat_map(|&index| data[index * row..(index + 1) * row].iter().copied()).collect();
+        let kept: Vec<T> =
+            keep.iter().flat_map(|&index| data[index * row..(index + 1) * row].iter().copied()).collect();
         let shape = vec![keep.len() as i64, shape[1], shape[2], shape[3]];
         Ok(Tensor::from_array((shape, kept))?.into_dyn())
     }

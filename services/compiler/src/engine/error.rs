@@ -66,9 +66,9 @@ impl Error {
             Self::Model(error) if error.is_input() => ("invalid_model", Some("model".to_owned())),
             Self::Model(_) | Self::Tensor(_) => ("internal", None),
             Self::File { path, .. } => ("io", Some(path.display().to_string())),
-            Self::Onnx(anneal_onnx::Error::LibraryMissing { .. } | anneal_onnx::Error::LibraryUnusable { .. }) => {
-                ("onnxruntime_missing", None)
-            }
+            Self::Onnx(
+                anneal_onnx::Error::LibraryMissing { .. } | anneal_onnx::Error::LibraryUnusable { .. },
+            ) => ("onnxruntime_missing", None),
             Self::Onnx(_) => ("onnxruntime", None),
             Self::Stopped => ("stopped", None),
         };

@@ -45,9 +45,9 @@ pub(crate) fn weight_bytes(path: &Path) -> Result<u64> {
     let mut bytes = 0;
     for entry in fs::read_dir(path).map_err(|source| Error::file(path, source))? {
         let path = entry.map_err(|source| Error::file(path, source))?.path();
-        let holds_tensors = path
-            .extension()
-            .is_some_and(|extension| ["safetensors", "gguf", "onnx", "data"].iter().any(|known| extension == *known));
+        let holds_tensors = path.extension().is_some_and(|extension| {
+            ["safetensors", "gguf", "onnx", "data"].iter().any(|known| extension == *known)
+        });
         if holds_tensors {
             bytes += size(&path)?;
         }

@@ -31,9 +31,11 @@ impl Job {
     /// # Errors
     /// [`Error::Spec`] naming the field: unknown keys, combinations that are not valid, inputs that do not exist.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path).map_err(|error| Error::spec("spec", format!("{}: {error}", path.display())))?;
-        let spec: CompilerSpec = serde_json::from_str(&text)
-            .map_err(|error| Error::spec("spec", format!("{} line {}: {error}", path.display(), error.line())))?;
+        let text = fs::read_to_string(path)
+            .map_err(|error| Error::spec("spec", format!("{}: {error}", path.display())))?;
+        let spec: CompilerSpec = serde_json::from_str(&text).map_err(|error| {
+            Error::spec("spec", format!("{} line {}: {error}", path.display(), error.line()))
+        })?;
         Self::new(spec)
     }
 
@@ -64,7 +66,10 @@ impl Job {
             }
             let ratio = validation.budget.perplexity_ratio;
             if !(ratio.is_finite() && ratio > 0.0) {
-                return Err(Error::spec("validation.budget.perplexity_ratio", "must be a positive number, such as 1.02"));
+                return Err(Error::spec(
+                    "validation.budget.perplexity_ratio",
+                    "must be a positive number, such as 1.02",
+                ));
             }
         }
         if spec.output_dir.is_empty() {

@@ -33,7 +33,8 @@ pub fn run(job: &Job, onnxruntime: Option<&Path>, reporter: &mut Reporter) -> Re
     anneal_onnx::init(&anneal_onnx::find_library(onnxruntime)?)?;
     anneal_kernels::set_threads(job.threads).map_err(anneal_model::Error::from)?;
     clear(job)?;
-    fs::create_dir_all(&job.work).map_err(|error| Error::spec("output_dir", format!("{}: {error}", job.work.display())))?;
+    fs::create_dir_all(&job.work)
+        .map_err(|error| Error::spec("output_dir", format!("{}: {error}", job.work.display())))?;
     let outcome = compile(job, reporter);
     if outcome.is_err() {
         clear(job)?;
@@ -79,7 +80,10 @@ fn compile(job: &Job, reporter: &mut Reporter) -> Result<Report> {
 fn publish(job: &Job, report: &Report, artifact: &Path, reporter: &mut Reporter) -> Result<()> {
     super::export::write_json(&job.validation_path(), report)?;
     if report.verdict == Verdict::Refused {
-        reporter.log(Level::Error, format!("refused: {}", report.reason.as_deref().unwrap_or("beyond the budget")));
+        reporter.log(
+            Level::Error,
+            format!("refused: {}", report.reason.as_deref().unwrap_or("beyond the budget")),
+        );
         return Ok(());
     }
     super::export::write_json(&artifact.join("validation.json"), report)?;

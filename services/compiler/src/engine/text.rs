@@ -18,10 +18,14 @@ pub(crate) struct Texts<'a> {
 impl Texts<'_> {
     /// Calls `each` with every row's text until it returns false. A broken row is an error that names its line.
     pub(crate) fn for_each(&self, mut each: impl FnMut(String) -> Result<bool>) -> Result<()> {
-        let reader = Reader::open(self.path, None, None).map_err(|error| Error::spec(self.field, error.to_string()))?;
+        let reader = Reader::open(self.path, None, None)
+            .map_err(|error| Error::spec(self.field, error.to_string()))?;
         for row in reader {
             let (_, row) = row.map_err(|error| {
-                Error::spec(self.field, format!("{} line {}: {}", self.path.display(), error.line, error.reason))
+                Error::spec(
+                    self.field,
+                    format!("{} line {}: {}", self.path.display(), error.line, error.reason),
+                )
             })?;
             if !each(self.text(row)?)? {
                 break;
@@ -53,13 +57,20 @@ impl Texts<'_> {
                     messages.iter().map(|m| anneal_model::Message::new(&m.role, &m.content)).collect();
                 Ok(template.render(&messages, &RenderOptions::default())?)
             }
-            None => Ok(messages.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n")),
+            None => {
+                Ok(messages.iter().map(|message| message.content.as_str()).collect::<Vec<_>>().join("\n"))
+            }
         }
     }
 }
 
 /// One sequence a row, each of at most `length` tokens, `count` of them; shorter than eight tokens is no sequence.
-pub(crate) fn sequences(texts: &Texts, tokenizer: &Tokenizer, count: usize, length: usize) -> Result<Vec<Vec<u32>>> {
+pub(crate) fn sequences(
+    texts: &Texts,
+    tokenizer: &Tokenizer,
+    count: usize,
+    length: usize,
+) -> Result<Vec<Vec<u32>>> {
     let mut found = Vec::new();
     // Lines of plain text are often short: they are joined until a sequence is full.
     let mut pending: Vec<u32> = Vec::new();
@@ -78,7 +89,12 @@ pub(crate) fn sequences(texts: &Texts, tokenizer: &Tokenizer, count: usize, leng
 }
 
 /// Consecutive windows of `length` tokens of the whole text, `count` of them at most; the last may be shorter.
-pub(crate) fn windows(texts: &Texts, tokenizer: &Tokenizer, count: usize, length: usize) -> Result<Vec<Vec<u32>>> {
+pub(crate) fn windows(
+    texts: &Texts,
+    tokenizer: &Tokenizer,
+    count: usize,
+    length: usize,
+) -> Result<Vec<Vec<u32>>> {
     let (mut text, mut first) = (String::new(), true);
     // Four bytes a token are rare; a little more text than needed is harmless.
     let enough = count * length * 12;

@@ -35,7 +35,10 @@ pub struct ChatRequest {
 impl ChatRequest {
     /// The conversation, checked.
     pub(crate) fn conversation(&self) -> Result<Vec<anneal_model::Message>, ApiError> {
-        refuse("tools", self.tools.as_ref().is_some_and(|tools| tools.as_array().is_none_or(|list| !list.is_empty())))?;
+        refuse(
+            "tools",
+            self.tools.as_ref().is_some_and(|tools| tools.as_array().is_none_or(|list| !list.is_empty())),
+        )?;
         let format = self.response_format.as_ref().and_then(|format| format.get("type"));
         refuse("response_format", format.is_some_and(|kind| kind != "text"))?;
         if self.messages.is_empty() {
@@ -50,7 +53,9 @@ impl ChatRequest {
             (true, Some(count)) if count > 20 => Err(ApiError::invalid("top_logprobs", "at most 20")),
             (true, count) => Ok(Some(count.unwrap_or(0))),
             (false, None) => Ok(None),
-            (false, Some(_)) => Err(ApiError::invalid("top_logprobs", "'logprobs' must be true for 'top_logprobs'")),
+            (false, Some(_)) => {
+                Err(ApiError::invalid("top_logprobs", "'logprobs' must be true for 'top_logprobs'"))
+            }
         }
     }
 
@@ -104,7 +109,13 @@ impl ChatChunk<'_> {
         })
     }
 
-    pub(crate) fn delta(&self, index: usize, delta: &Value, logprobs: &Option<Value>, finish: Option<&str>) -> Value {
+    pub(crate) fn delta(
+        &self,
+        index: usize,
+        delta: &Value,
+        logprobs: &Option<Value>,
+        finish: Option<&str>,
+    ) -> Value {
         let choice = json!({ "index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish });
         self.wrap(&json!([choice]), &Value::Null)
     }

@@ -61,10 +61,16 @@ impl CompletionRequest {
             Some(Prompt::TokenLists(lists)) => lists.iter().cloned().map(Piece::Tokens).collect(),
         };
         if prompts.is_empty() || prompts.len() > MOST_PROMPTS {
-            return Err(ApiError::invalid("prompt", format!("between 1 and {MOST_PROMPTS} prompts are allowed")));
+            return Err(ApiError::invalid(
+                "prompt",
+                format!("between 1 and {MOST_PROMPTS} prompts are allowed"),
+            ));
         }
         if self.parameters.streams() && prompts.len() > 1 {
-            return Err(ApiError::invalid("stream", "several prompts are answered whole; send one prompt to stream"));
+            return Err(ApiError::invalid(
+                "stream",
+                "several prompts are answered whole; send one prompt to stream",
+            ));
         }
         Ok(prompts)
     }

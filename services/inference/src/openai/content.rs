@@ -17,7 +17,12 @@ pub(super) fn message(index: usize, value: &Value) -> Result<anneal_model::Messa
         Some(Value::String(text)) => Value::String(text.clone()),
         Some(Value::Array(parts)) => Value::String(joined(&param, parts)?),
         None | Some(Value::Null) if fields.contains_key("tool_calls") => Value::Null,
-        _ => return Err(ApiError::invalid(&format!("{param}.content"), "content is a string or a list of text parts")),
+        _ => {
+            return Err(ApiError::invalid(
+                &format!("{param}.content"),
+                "content is a string or a list of text parts",
+            ));
+        }
     };
     // Templates know `system`; `developer` is OpenAI's newer name of it.
     let mut message = anneal_model::Message::new(if role == "developer" { "system" } else { role }, "");

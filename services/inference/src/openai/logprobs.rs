@@ -53,7 +53,10 @@ impl CompletionLogprobs {
             lists.tokens.push(text);
             lists.token_logprobs.push(scored.log_probability);
             lists.top_logprobs.push(scored.log_probability.map(|_| {
-                let pairs = scored.alternatives.iter().map(|&(token, log)| (token_text(tokenizer, token), json!(log)));
+                let pairs = scored
+                    .alternatives
+                    .iter()
+                    .map(|&(token, log)| (token_text(tokenizer, token), json!(log)));
                 pairs.collect()
             }));
         }

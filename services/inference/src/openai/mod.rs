@@ -7,10 +7,10 @@ mod logprobs;
 mod parameters;
 mod usage;
 
-pub(crate) use chat::{ChatAnswer, ChatChunk};
 pub use chat::ChatRequest;
+pub(crate) use chat::{ChatAnswer, ChatChunk};
 pub(crate) use completion::Piece;
 pub use completion::{CompletionRequest, Prompt};
-pub(crate) use logprobs::{chat_logprobs, CompletionLogprobs};
+pub(crate) use logprobs::{CompletionLogprobs, chat_logprobs};
 pub use parameters::{Parameters, StopStrings, StreamOptions};
 pub use usage::Usage;

@@ -67,7 +67,9 @@ impl Parameters {
     pub(crate) fn sampling(&self, index: usize) -> Result<Sampling, ApiError> {
         let mut logit_bias = HashMap::new();
         for (token, &bias) in self.logit_bias.iter().flatten() {
-            let id = token.parse().map_err(|_| ApiError::invalid("logit_bias", format!("`{token}` is not a token id")))?;
+            let id = token
+                .parse()
+                .map_err(|_| ApiError::invalid("logit_bias", format!("`{token}` is not a token id")))?;
             logit_bias.insert(id, bounded("logit_bias", Some(bias), 0.0, -100.0, 100.0)?);
         }
         let seed = match self.seed {

@@ -18,8 +18,13 @@ pub(super) struct Whole {
 }
 
 pub(super) async fn collect(mut events: Receiver<Answer>) -> Result<Whole, ApiError> {
-    let mut whole =
-        Whole { text: String::new(), prompt: vec![], tokens: vec![], finish: Finish::Length, completion_tokens: 0 };
+    let mut whole = Whole {
+        text: String::new(),
+        prompt: vec![],
+        tokens: vec![],
+        finish: Finish::Length,
+        completion_tokens: 0,
+    };
     while let Some(event) = events.recv().await {
         match event? {
             Event::Prompt(scored) => whole.prompt = scored,

@@ -44,7 +44,10 @@ pub(super) async fn create(
         let prompt = order.prompt.clone();
         let whole = collect(model.ask(order)?).await?;
         let prompt_tokens = if first_of_prompt { prompt.len() } else { 0 };
-        usage = Usage::new(usage.prompt_tokens + prompt_tokens, usage.completion_tokens + whole.completion_tokens);
+        usage = Usage::new(
+            usage.prompt_tokens + prompt_tokens,
+            usage.completion_tokens + whole.completion_tokens,
+        );
         choices.push(choice(&model.text, &request, index, &prompt, &whole)?);
     }
     Ok(HttpResponse::Ok().json(json!({
@@ -53,7 +56,12 @@ pub(super) async fn create(
     })))
 }
 
-fn order(text: &Text, request: &CompletionRequest, prompt: Vec<u32>, index: usize) -> Result<Order, ApiError> {
+fn order(
+    text: &Text,
+    request: &CompletionRequest,
+    prompt: Vec<u32>,
+    index: usize,
+) -> Result<Order, ApiError> {
     let asked = request.parameters.max_tokens.unwrap_or(DEFAULT_TOKENS);
     let max_tokens = length(text, prompt.len(), Some(asked))?;
     if max_tokens == 0 && !request.echoes() {
@@ -131,7 +139,8 @@ fn stream(
                 return messages;
             }
         };
-        let logprobs = wants_logprobs.then(|| CompletionLogprobs::new(&model.text.tokenizer, &scored, offset));
+        let logprobs =
+            wants_logprobs.then(|| CompletionLogprobs::new(&model.text.tokenizer, &scored, offset));
         offset += shown.chars().count();
         if shown.is_empty() && scored.is_empty() { vec![] } else { vec![piece(&shown, logprobs, None)] }
     }))

@@ -17,7 +17,10 @@ pub(super) async fn list(deployments: web::Data<Deployments>) -> HttpResponse {
     HttpResponse::Ok().json(json!({ "object": "list", "data": cards }))
 }
 
-pub(super) async fn retrieve(deployments: web::Data<Deployments>, name: web::Path<String>) -> Result<HttpResponse, ApiError> {
+pub(super) async fn retrieve(
+    deployments: web::Data<Deployments>,
+    name: web::Path<String>,
+) -> Result<HttpResponse, ApiError> {
     let found = deployments.list().into_iter().find(|model| model.name == *name);
     found.map(|model| HttpResponse::Ok().json(card(&model))).ok_or_else(|| ApiError::no_model(&name))
 }

@@ -13,7 +13,10 @@ fn data(value: &Value) -> Bytes {
 
 /// A stream of one answer. `write` turns an event into messages; when the client leaves, the receiver is dropped and
 /// the model stops.
-pub(super) fn respond(events: Receiver<Answer>, write: impl FnMut(Event) -> Vec<Value> + 'static) -> HttpResponse {
+pub(super) fn respond(
+    events: Receiver<Answer>,
+    write: impl FnMut(Event) -> Vec<Value> + 'static,
+) -> HttpResponse {
     let body = stream::unfold(Some((events, write)), |state| async move {
         let (mut events, mut write) = state?;
         let (messages, over) = match events.recv().await {

@@ -44,7 +44,7 @@ fn constant(b: &mut GraphBuilder, core: Core, name: &str, value: f32) -> Result<
 impl Mask {
     pub(super) fn new(b: &mut GraphBuilder, recipe: &Recipe) -> Result<Self> {
         let at = |name: &str| format!("/model/mask/{name}");
-        let (zero, one) = (b.integers("zero", &[], &[0])?, b.integers("one", &[], &[1])?);
+        let one = b.integers("one", &[], &[1])?;
         let (first, last) = (b.shape(&[0])?, b.shape(&[1])?);
         let mask_shape = b.op(&at("Shape"), "Shape", &["attention_mask"], vec![]);
         let ids_shape = b.op(&at("ids/Shape"), "Shape", &["input_ids"], vec![]);
@@ -53,7 +53,10 @@ impl Mask {
         let sequence = b.op(&at("sequence"), "Gather", &[&ids_shape, &last], vec![]);
         // (1 - mask) · lowest, as [batch, 1, 1, total]
         let kept = cast(b, &at("Cast"), "attention_mask", recipe.core.data_type());
-        let (unit, low) = (constant(b, recipe.core, "unit", 1.0)?, constant(b, recipe.core, "masked", masked(recipe.core))?);
+        let (unit, low) = (
+            constant(b, recipe.core, "unit", 1.0)?,
+            constant(b, recipe.core, "masked", masked(recipe.core))?,
+        );
         let dropped = b.op(&at("Sub"), "Sub", &[&unit, &kept], vec![]);
         let bias = b.op(&at("Mul"), "Mul", &[&dropped, &low], vec![]);
         let axes = b.shape(&[1, 2])?;
@@ -61,7 +64,12 @@ impl Mask {
         if recipe.fused_attention {
             let ones = b.shape(&[1])?;
             let total_1 = b.op(&at("total_1"), "Gather", &[&mask_shape, &last], vec![]);
-            let wide = b.op(&at("wide"), "Concat", &[&batch, &ones, &sequence, &total_1], vec![Attribute::int("axis", 0)]);
+            let wide = b.op(
+                &at("wide"),
+                "Concat",
+                &[&batch, &ones, &sequence, &total_1],
+                vec![Attribute::int("axis", 0)],
+            );
             let bias = b.op(&at("Expand"), "Expand", &[&bias, &wide], vec![]);
             let length = b.op(&at("length"), "Sub", &[&total, &one], vec![]);
             let lengths = b.op(&at("lengths"), "Expand", &[&length, &batch], vec![]);
@@ -72,6 +80,7 @@ impl Mask {
         // key position > query position is masked too
         let length = b.op(&at("length"), "Gather", &[&ids_shape, &one], vec![]);
         let past = b.op(&at("past"), "Sub", &[&total, &length], vec![]);
+        let zero = b.integers("zero", &[], &[0])?;
         let keys = b.op(&at("keys"), "Range", &[&zero, &total, &one], vec![]);
         let queries = b.op(&at("queries"), "Range", &[&past, &total, &one], vec![]);
         let queries = b.op(&at("queries/Unsqueeze"), "Unsqueeze", &[&queries, &last], vec![]);
@@ -81,15 +90,32 @@ impl Mask {
     }
 
     /// Attention of `layer`; returns `[batch, sequence, heads · head_dim]` and writes the layer's caches.
-    pub(super) fn attend(&self, b: &mut GraphBuilder, config: &ModelConfig, layer: usize, qkv: &Qkv) -> Result<String> {
+    pub(super) fn attend(
+        &self,
+        b: &mut GraphBuilder,
+        config: &ModelConfig,
+        layer: usize,
+        qkv: &Qkv,
+    ) -> Result<String> {
         let node = format!("/model/layers.{layer}/attn");
-        let (past_key, past_value) = (format!("past_key_values.{layer}.key"), format!("past_key_values.{layer}.value"));
+        let (past_key, past_value) =
+            (format!("past_key_values.{layer}.key"), format!("past_key_values.{layer}.value"));
         let (key, value) = (format!("present.{layer}.key"), format!("present.{layer}.value"));
         match self {
             Self::Fused { lengths, total, bias } => {
                 let output = format!("{node}/GroupQueryAttention/output_0");
                 let inputs = [
-                    qkv.query.as_str(), &qkv.key, &qkv.value, &past_key, &past_value, lengths, total, "", "", "", bias,
+                    qkv.query.as_str(),
+                    &qkv.key,
+                    &qkv.value,
+                    &past_key,
+                    &past_value,
+                    lengths,
+                    total,
+                    "",
+                    "",
+                    "",
+                    bias,
                 ];
                 let attributes = vec![
                     Attribute::int("num_heads", config.heads as i64),
@@ -97,13 +123,22 @@ impl Mask {
                     Attribute::float("scale", scale(config)),
                 ];
                 let name = format!("{node}/GroupQueryAttention");
-                b.node(MICROSOFT, &name, "GroupQueryAttention", &inputs, &[&output, &key, &value], attributes);
+                b.node(
+                    MICROSOFT,
+                    &name,
+                    "GroupQueryAttention",
+                    &inputs,
+                    &[&output, &key, &value],
+                    attributes,
+                );
                 Ok(output)
             }
             Self::Plain { bias } => {
-                let query = split_heads(b, &format!("{node}/query"), &qkv.query, config.heads, config.head_dim)?;
+                let query =
+                    split_heads(b, &format!("{node}/query"), &qkv.query, config.heads, config.head_dim)?;
                 for (new, past, present) in [(&qkv.key, &past_key, &key), (&qkv.value, &past_value, &value)] {
-                    let split = split_heads(b, &format!("{present}/new"), new, config.kv_heads, config.head_dim)?;
+                    let split =
+                        split_heads(b, &format!("{present}/new"), new, config.kv_heads, config.head_dim)?;
                     let name = format!("{present}/Concat");
                     b.node("", &name, "Concat", &[past, &split], &[present], vec![Attribute::int("axis", 2)]);
                 }
@@ -121,11 +156,22 @@ fn scale(config: &ModelConfig) -> f32 {
 fn split_heads(b: &mut GraphBuilder, node: &str, x: &str, heads: usize, width: usize) -> Result<String> {
     let shape = b.shape(&[0, 0, heads as i64, width as i64])?;
     let split = b.op(&format!("{node}/Reshape"), "Reshape", &[x, &shape], vec![]);
-    Ok(b.op(&format!("{node}/Transpose"), "Transpose", &[&split], vec![Attribute::ints("perm", &[0, 2, 1, 3])]))
+    Ok(b.op(
+        &format!("{node}/Transpose"),
+        "Transpose",
+        &[&split],
+        vec![Attribute::ints("perm", &[0, 2, 1, 3])],
+    ))
 }
 
 /// Softmax(q kᵀ · scale + bias) v with the query heads of a group side by side: keys are never repeated.
-fn plain(b: &mut GraphBuilder, config: &ModelConfig, node: &str, qkv: [&str; 3], bias: &str) -> Result<String> {
+fn plain(
+    b: &mut GraphBuilder,
+    config: &ModelConfig,
+    node: &str,
+    qkv: [&str; 3],
+    bias: &str,
+) -> Result<String> {
     let at = |name: &str| format!("{node}/{name}");
     let (groups, group) = (config.kv_heads as i64, (config.heads / config.kv_heads) as i64);
     let grouped = b.shape(&[0, groups, group, -1, config.head_dim as i64])?;
@@ -145,7 +191,8 @@ fn plain(b: &mut GraphBuilder, config: &ModelConfig, node: &str, qkv: [&str; 3],
     let mixed = b.op(&at("mixed"), "MatMul", &[&weights, &value], vec![]);
     let merge = b.shape(&[0, config.heads as i64, -1, config.head_dim as i64])?;
     let mixed = b.op(&at("merge"), "Reshape", &[&mixed, &merge], vec![]);
-    let mixed = b.op(&at("mixed/Transpose"), "Transpose", &[&mixed], vec![Attribute::ints("perm", &[0, 2, 1, 3])]);
+    let mixed =
+        b.op(&at("mixed/Transpose"), "Transpose", &[&mixed], vec![Attribute::ints("perm", &[0, 2, 1, 3])]);
     let flat = b.shape(&[0, 0, (config.heads * config.head_dim) as i64])?;
     Ok(b.op(&at("output"), "Reshape", &[&mixed, &flat], vec![]))
 }

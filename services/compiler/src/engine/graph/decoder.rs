@@ -63,14 +63,16 @@ pub(crate) fn write_decoder(
 }
 
 fn declare(b: &mut GraphBuilder, config: &ModelConfig, core: Core) {
-    let (batch, sequence, total) = (Dim::Any("batch_size"), Dim::Any("sequence_length"), Dim::Any("total_sequence_length"));
+    let (batch, sequence, total) =
+        (Dim::Any("batch_size"), Dim::Any("sequence_length"), Dim::Any("total_sequence_length"));
     b.input("input_ids", DataType::Int64, &[batch, sequence]);
     b.input("attention_mask", DataType::Int64, &[batch, total]);
     b.input("position_ids", DataType::Int64, &[batch, sequence]);
     b.output("logits", DataType::Float, &[batch, sequence, Dim::Of(config.vocab_size)]);
     for layer in 0..config.layers {
         for part in ["key", "value"] {
-            let cache = |length| [batch, Dim::Of(config.kv_heads), Dim::Any(length), Dim::Of(config.head_dim)];
+            let cache =
+                |length| [batch, Dim::Of(config.kv_heads), Dim::Any(length), Dim::Of(config.head_dim)];
             let past = format!("past_key_values.{layer}.{part}");
             b.input(&past, core.data_type(), &cache("past_sequence_length"));
             b.output(&format!("present.{layer}.{part}"), core.data_type(), &cache("total_sequence_length"));
@@ -88,11 +90,21 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn head_name(&self) -> (bool, &'static str) {
-        if self.config.tie_word_embeddings { (true, "model.embed_tokens.weight") } else { (false, "lm_head.weight") }
+        if self.config.tie_word_embeddings {
+            (true, "model.embed_tokens.weight")
+        } else {
+            (false, "lm_head.weight")
+        }
     }
 
     /// Norm of `stream + update`; returns the normed value and the sum.
-    fn norm(&mut self, node: &str, stream: &str, update: Option<&str>, weight: (&str, &[f32])) -> Result<(String, String)> {
+    fn norm(
+        &mut self,
+        node: &str,
+        stream: &str,
+        update: Option<&str>,
+        weight: (&str, &[f32]),
+    ) -> Result<(String, String)> {
         let core = self.recipe.core;
         let Some(update) = update else {
             let normed = rms_norm(&mut self.b, core, node, stream, weight, self.config.rms_norm_eps)?;
@@ -126,7 +138,10 @@ impl Writer<'_> {
         let mut weight = self.weights.matrix(&name)?;
         let mut bias = self.weights.vector_if_present(&format!("model.layers.{layer}.{module}.bias"))?;
         self.plan.fold(self.config, layer, module, &mut weight, bias.as_deref_mut());
-        let node = format!("/model/layers.{layer}/{}", module.replace("self_attn.", "attn/").replace("mlp.", "mlp/"));
+        let node = format!(
+            "/model/layers.{layer}/{}",
+            module.replace("self_attn.", "attn/").replace("mlp.", "mlp/")
+        );
         let parts = Linear {
             node: &node,
             name: &name,
@@ -148,7 +163,8 @@ impl Writer<'_> {
 
     /// Per-head RMSNorm of queries or keys (Qwen3).
     fn head_norm(&mut self, layer: usize, part: &str, x: &str, heads: usize) -> Result<String> {
-        let Some(weight) = self.weights.vector_if_present(&format!("model.layers.{layer}.self_attn.{part}_norm.weight"))?
+        let Some(weight) =
+            self.weights.vector_if_present(&format!("model.layers.{layer}.self_attn.{part}_norm.weight"))?
         else {
             return Ok(x.to_owned());
         };
@@ -157,7 +173,8 @@ impl Writer<'_> {
         let flat = self.b.shape(&[0, 0, (heads * self.config.head_dim) as i64])?;
         let x = self.b.op(&format!("{node}/split"), "Reshape", &[x, &split], vec![]);
         let name = format!("model.layers.{layer}.self_attn.{part}_norm.weight");
-        let x = rms_norm(&mut self.b, self.recipe.core, &node, &x, (&name, &weight), self.config.rms_norm_eps)?;
+        let x =
+            rms_norm(&mut self.b, self.recipe.core, &node, &x, (&name, &weight), self.config.rms_norm_eps)?;
         Ok(self.b.op(&format!("{node}/flat"), "Reshape", &[&x, &flat], vec![]))
     }
 

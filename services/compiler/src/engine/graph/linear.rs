@@ -78,7 +78,8 @@ pub(super) fn linear(b: &mut GraphBuilder, x: &str, parts: &Linear) -> Result<St
         return Ok(b.ms(&format!("{node}/MatMul_Q8"), "MatMulNBits", &inputs, attributes));
     }
     let stored = stored(b, node, name, weight, parts.format, core)?;
-    let product = b.ms(&format!("{node}/MatMul"), "FusedMatMul", &[x, &stored], vec![Attribute::int("transB", 1)]);
+    let product =
+        b.ms(&format!("{node}/MatMul"), "FusedMatMul", &[x, &stored], vec![Attribute::int("transB", 1)]);
     Ok(match bias {
         Some(bias) => b.op(&format!("{node}/Add"), "Add", &[&product, &bias], vec![]),
         None => product,
@@ -86,7 +87,14 @@ pub(super) fn linear(b: &mut GraphBuilder, x: &str, parts: &Linear) -> Result<St
 }
 
 /// A floating-point matrix as the core reads it.
-fn stored(b: &mut GraphBuilder, node: &str, name: &str, weight: &Matrix, format: Format, core: Core) -> Result<String> {
+fn stored(
+    b: &mut GraphBuilder,
+    node: &str,
+    name: &str,
+    weight: &Matrix,
+    format: Format,
+    core: Core,
+) -> Result<String> {
     let dims = [weight.rows, weight.columns];
     match (format, core) {
         (Format::F16, Core::F32) => {
@@ -118,16 +126,27 @@ pub(super) fn embedding(
                 Attribute::int("gather_axis", 0),
                 Attribute::int("quantize_axis", 1),
             ];
-            Ok(b.ms(&format!("{node}/Gather_Q8"), "GatherBlockQuantized", &[&table, ids, &scales], attributes))
+            Ok(b.ms(
+                &format!("{node}/Gather_Q8"),
+                "GatherBlockQuantized",
+                &[&table, ids, &scales],
+                attributes,
+            ))
         }
         Format::F32 if core == Core::F32 => {
-            let table = b.floats("model.embed_tokens.weight", &[weight.rows, weight.columns], &weight.values)?;
+            let table =
+                b.floats("model.embed_tokens.weight", &[weight.rows, weight.columns], &weight.values)?;
             Ok(b.op(&format!("{node}/Gather"), "Gather", &[&table, ids], vec![]))
         }
         _ => {
-            let table = b.halves("model.embed_tokens.weight", &[weight.rows, weight.columns], &weight.values)?;
+            let table =
+                b.halves("model.embed_tokens.weight", &[weight.rows, weight.columns], &weight.values)?;
             let rows = b.op(&format!("{node}/Gather"), "Gather", &[&table, ids], vec![]);
-            Ok(if core == Core::F32 { cast(b, &format!("{node}/Cast"), &rows, DataType::Float) } else { rows })
+            Ok(if core == Core::F32 {
+                cast(b, &format!("{node}/Cast"), &rows, DataType::Float)
+            } else {
+                rows
+            })
         }
     }
 }

@@ -43,7 +43,10 @@ pub(super) fn rms_norm(
 ) -> Result<String> {
     use crate::engine::onnx::Attribute;
     let weight = vector(b, core, weight.0, weight.1)?;
-    let attributes =
-        vec![Attribute::int("axis", -1), Attribute::float("epsilon", epsilon as f32), Attribute::int("stash_type", 1)];
+    let attributes = vec![
+        Attribute::int("axis", -1),
+        Attribute::float("epsilon", epsilon as f32),
+        Attribute::int("stash_type", 1),
+    ];
     Ok(b.op(node, "RMSNormalization", &[x, &weight], attributes))
 }

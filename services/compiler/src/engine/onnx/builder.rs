@@ -6,7 +6,10 @@ use half::f16;
 use prost::Message;
 
 use super::{
-    proto::{Attribute, DataType, Dimension, Graph, Model, Node, OperatorSet, Shape, Size, Tensor, TensorType, Type, ValueInfo},
+    proto::{
+        Attribute, DataType, Dimension, Graph, Model, Node, OperatorSet, Shape, Size, Tensor, TensorType,
+        Type, ValueInfo,
+    },
     store::TensorStore,
 };
 use crate::engine::error::{Error, Result};

@@ -39,14 +39,17 @@ impl TensorStore {
 
     /// Keeps `bytes` (little endian, of `dims`).
     pub(crate) fn put(&mut self, name: &str, kind: DataType, dims: &[i64], bytes: Vec<u8>) -> Result<Tensor> {
-        let mut tensor =
-            Tensor { dims: dims.to_vec(), data_type: kind as i32, name: name.to_owned(), ..Tensor::default() };
+        let mut tensor = Tensor {
+            dims: dims.to_vec(),
+            data_type: kind as i32,
+            name: name.to_owned(),
+            ..Tensor::default()
+        };
         match self {
             Self::External { file, path, offset } if bytes.len() > SMALL_BYTES => {
                 let padding = offset.next_multiple_of(ALIGNMENT) - *offset;
-                let written = file
-                    .write_all(&vec![0; padding as usize])
-                    .and_then(|()| file.write_all(&bytes));
+                let written =
+                    file.write_all(&vec![0; padding as usize]).and_then(|()| file.write_all(&bytes));
                 written.map_err(|source| Error::file(path, source))?;
                 *offset += padding;
                 let entry = |key: &str, value: String| Entry { key: key.to_owned(), value };
@@ -67,7 +70,9 @@ impl TensorStore {
     pub(crate) fn finish(self) -> Result<()> {
         match self {
             Self::Inline => Ok(()),
-            Self::External { mut file, path, .. } => file.flush().map_err(|source| Error::file(&path, source)),
+            Self::External { mut file, path, .. } => {
+                file.flush().map_err(|source| Error::file(&path, source))
+            }
         }
     }
 }

@@ -25,7 +25,8 @@ fn code(value: f32, inverse: f32) -> f32 {
 pub(crate) fn quantize_rows(values: &[f32], columns: usize, block: usize) -> Quantized {
     let blocks = columns.div_ceil(block);
     let rows = values.len() / columns.max(1);
-    let mut quantized = Quantized { codes: vec![ZERO as u8; rows * blocks * block], scales: vec![0.0; rows * blocks] };
+    let mut quantized =
+        Quantized { codes: vec![ZERO as u8; rows * blocks * block], scales: vec![0.0; rows * blocks] };
     let rows = values.par_chunks(columns).zip(quantized.codes.par_chunks_mut(blocks * block));
     rows.zip(quantized.scales.par_chunks_mut(blocks)).for_each(|((row, codes), scales)| {
         for ((values, codes), scale) in row.chunks(block).zip(codes.chunks_mut(block)).zip(scales) {
@@ -77,6 +78,9 @@ mod tests {
     #[test]
     fn a_block_of_zeros_stays_zero() {
         let quantized = quantize_rows(&[0.0; 64], 32, 32);
-        assert!(quantized.codes.iter().all(|&code| code == 128) && quantized.scales.iter().all(|&scale| scale == 0.0));
+        assert!(
+            quantized.codes.iter().all(|&code| code == 128)
+                && quantized.scales.iter().all(|&scale| scale == 0.0)
+        );
     }
 }

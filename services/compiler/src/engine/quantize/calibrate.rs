@@ -32,7 +32,12 @@ pub(crate) struct Calibrator {
 
 impl Calibrator {
     /// Opens the tapped graph in `folder`, for about `sequences` sequences.
-    pub(crate) fn open(folder: &Path, config: &ModelConfig, sequences: usize, threads: usize) -> Result<Self> {
+    pub(crate) fn open(
+        folder: &Path,
+        config: &ModelConfig,
+        sequences: usize,
+        threads: usize,
+    ) -> Result<Self> {
         let session = Session::open(folder, &Options { threads, ..Options::default() })?;
         let taps: Vec<Tap> =
             (0..config.layers).flat_map(|layer| Group::ALL.map(|group| Tap { layer, group })).collect();
@@ -59,7 +64,8 @@ impl Calibrator {
             for pick in 0..wanted.min(count) {
                 if sample.rows.len() < KEPT_ROWS * width {
                     // Different places in different sequences; the golden ratio spreads them evenly.
-                    let place = (((seen * wanted + pick) as f64 * 0.618_033_988_75).fract() * count as f64) as usize;
+                    let place =
+                        (((seen * wanted + pick) as f64 * 0.618_033_988_75).fract() * count as f64) as usize;
                     sample.rows.extend_from_slice(&values[place * width..(place + 1) * width]);
                 }
             }

@@ -25,7 +25,12 @@ pub(crate) struct Choice {
 }
 
 /// Decides for the linears `weights` (all of them read `samples`), in blocks of `block`.
-pub(crate) fn choose(config: &ModelConfig, samples: &Samples, weights: &[Matrix], block: usize) -> Result<Choice> {
+pub(crate) fn choose(
+    config: &ModelConfig,
+    samples: &Samples,
+    weights: &[Matrix],
+    block: usize,
+) -> Result<Choice> {
     let inputs = Inputs::new(config, samples, weights)?;
     let plain_error = inputs.error(&[], block, true)?;
     let mut best = (Vec::new(), plain_error);
@@ -57,7 +62,10 @@ struct Inputs<'a> {
 impl<'a> Inputs<'a> {
     fn new(config: &'a ModelConfig, samples: &'a Samples, weights: &'a [Matrix]) -> Result<Self> {
         let columns = samples.peaks.len();
-        let exact = weights.iter().map(|weight| product(&samples.rows, &weight.values, columns)).collect::<Result<_>>()?;
+        let exact = weights
+            .iter()
+            .map(|weight| product(&samples.rows, &weight.values, columns))
+            .collect::<Result<_>>()?;
         Ok(Self { config, samples, weights, exact, columns })
     }
 
@@ -87,7 +95,9 @@ impl<'a> Inputs<'a> {
         }
         let (width, repeat) = (self.config.head_dim, self.config.heads / self.config.kv_heads);
         let group = |heads: &[f32]| -> Vec<f32> {
-            (0..width).map(|channel| heads.iter().skip(channel).step_by(width).fold(0.0, |a: f32, &b| a.max(b))).collect()
+            (0..width)
+                .map(|channel| heads.iter().skip(channel).step_by(width).fold(0.0, |a: f32, &b| a.max(b)))
+                .collect()
         };
         peaks.chunks(width * repeat).flat_map(group).collect()
     }
@@ -113,7 +123,8 @@ impl<'a> Inputs<'a> {
             round_rows(&mut weight.values, self.columns, block);
             let found = product(&rows, &weight.values, self.columns)?;
             for (found, exact) in found.chunks_exact(weight.rows).zip(exact.chunks_exact(weight.rows)) {
-                let square = |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
+                let square =
+                    |values: &mut dyn Iterator<Item = f64>| values.map(|value| value * value).sum::<f64>();
                 let wrong = square(&mut found.iter().zip(exact).map(|(a, b)| f64::from(a - b)));
                 let size = square(&mut exact.iter().map(|&value| f64::from(value)));
                 if size > 0.0 {

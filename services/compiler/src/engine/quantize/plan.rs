@@ -18,7 +18,8 @@ pub(crate) enum Group {
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 4] = [Self::AttentionIn, Self::AttentionOut, Self::FeedForwardIn, Self::FeedForwardOut];
+    pub(crate) const ALL: [Self; 4] =
+        [Self::AttentionIn, Self::AttentionOut, Self::FeedForwardIn, Self::FeedForwardOut];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -106,7 +107,9 @@ impl Plan {
     }
 
     fn divisors(&self, layer: usize, group: Group) -> Option<&[f32]> {
-        self.get(layer, group).map(|decision| decision.divisors.as_slice()).filter(|divisors| !divisors.is_empty())
+        self.get(layer, group)
+            .map(|decision| decision.divisors.as_slice())
+            .filter(|divisors| !divisors.is_empty())
     }
 
     /// Folds the plan into the linear `module` of `layer`.

@@ -38,7 +38,12 @@ pub(crate) fn calibrate(
 }
 
 /// Activations of the calibration text.
-fn observe(job: &Job, calibration: &Calibration, weights: &Weights, reporter: &mut Reporter) -> Result<Vec<Samples>> {
+fn observe(
+    job: &Job,
+    calibration: &Calibration,
+    weights: &Weights,
+    reporter: &mut Reporter,
+) -> Result<Vec<Samples>> {
     let config = weights.config();
     let template = weights.source().chat_template()?;
     let texts = Texts {
@@ -68,14 +73,21 @@ fn observe(job: &Job, calibration: &Calibration, weights: &Weights, reporter: &m
     Ok(calibrator.finish())
 }
 
-fn decide(weights: &Weights, samples: &[Samples], calibration: &Calibration, reporter: &mut Reporter) -> Result<Calibrated> {
+fn decide(
+    weights: &Weights,
+    samples: &[Samples],
+    calibration: &Calibration,
+    reporter: &mut Reporter,
+) -> Result<Calibrated> {
     let config = weights.config();
     let mut plan = Plan::for_layers(config.layers);
     let mut told = Vec::new();
     for (done, sample) in samples.iter().enumerate() {
-        let matrices = sample.group.modules().iter().map(|module| {
-            weights.matrix(&format!("model.layers.{}.{module}.weight", sample.layer))
-        });
+        let matrices = sample
+            .group
+            .modules()
+            .iter()
+            .map(|module| weights.matrix(&format!("model.layers.{}.{module}.weight", sample.layer)));
         let matrices: Vec<Matrix> = matrices.collect::<Result<_>>()?;
         let choice = choose(config, sample, &matrices, BLOCK)?;
         told.push(describe(sample.layer, sample.group, &choice));

@@ -12,7 +12,13 @@ use crate::engine::{
     weights::Weights,
 };
 
-pub(crate) fn export(job: &Job, weights: &Weights, plan: &Plan, artifact: &Path, reporter: &mut Reporter) -> Result<()> {
+pub(crate) fn export(
+    job: &Job,
+    weights: &Weights,
+    plan: &Plan,
+    artifact: &Path,
+    reporter: &mut Reporter,
+) -> Result<()> {
     reporter.stage("export", |reporter| {
         fs::create_dir_all(artifact).map_err(|source| Error::file(artifact, source))?;
         let layers = weights.config().layers;

@@ -18,7 +18,8 @@ use crate::engine::{
     reporter::Reporter,
     text::{Texts, windows},
     validate::{
-        Agreement, Probe, ProbeReport, Report, Sizes, Verdict, built_in, compare_window, measure, perplexity_ratio,
+        Agreement, Probe, ProbeReport, Report, Sizes, Verdict, built_in, compare_window, measure,
+        perplexity_ratio,
     },
     weights::Weights,
 };
@@ -55,7 +56,8 @@ pub(crate) fn validate(
             format!("source {source:.1} s, artifact {artifact_time:.1} s, comparison {compared:.1} s"),
         );
         let longest = texts.iter().max_by_key(|window| window.len()).map(Vec::as_slice).unwrap_or_default();
-        let budget = job.spec.validation.as_ref().map(|validation| validation.budget.clone()).unwrap_or_default();
+        let budget =
+            job.spec.validation.as_ref().map(|validation| validation.budget.clone()).unwrap_or_default();
         let perplexity = perplexity_ratio(&agreement, origin);
         let reason = refusal(&budget, perplexity.ratio, agreement.figures().not_finite);
         let report = Report {
@@ -169,7 +171,8 @@ impl Pair {
                 continue;
             }
             let figures = self.compare(&tokens)?.figures();
-            reports.push((tokens.clone(), ProbeReport { name: name.to_owned(), tokens: tokens.len(), figures }));
+            reports
+                .push((tokens.clone(), ProbeReport { name: name.to_owned(), tokens: tokens.len(), figures }));
         }
         if reports.is_empty() {
             return Err(Error::spec("model", "its tokenizer makes no tokens of ordinary text"));

@@ -97,7 +97,8 @@ fn compare_position(source: &[f32], artifact: &[f32], target: Option<u32>) -> Ag
         difference += gap.abs();
         most = most.max(gap.abs());
     }
-    let nll = |scores: &[f32], norm: f64| target.map_or(0.0, |token| norm - f64::from(scores[token as usize]));
+    let nll =
+        |scores: &[f32], norm: f64| target.map_or(0.0, |token| norm - f64::from(scores[token as usize]));
     Agreement {
         positions: 1,
         scored: usize::from(target.is_some()),
