@@ -1,0 +1,109 @@
+//! Errors as RFC 9457 problem JSON. Internals are logged, never shown.
+
+use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use anneal_bus::RequestError;
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use crate::Error;
+
+/// A problem, as RFC 9457 describes it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// What kind of problem: `urn:anneal:problem:` and a stable code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The HTTP status in words.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong and what to do.
+    detail: String,
+    /// Every wrong field, or row.
+    #[schema(value_type = Vec<Object>)]
+    errors: Vec<Value>,
+    /// With rows: how many cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invalid_count: Option<u64>,
+}
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Invalid(_) | Self::InvalidRows { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::InsufficientBalance(_) => StatusCode::PAYMENT_REQUIRED,
+            Self::Fenced => StatusCode::CONFLICT,
+            Self::Artifacts(anneal_artifacts::ArtifactError::NotFound(_)) => StatusCode::NOT_FOUND,
+            Self::Request(RequestError::Refused(refusal)) => match refusal.code.as_str() {
+                "not_found" => StatusCode::NOT_FOUND,
+                "insufficient_balance" => StatusCode::PAYMENT_REQUIRED,
+                "invalid" | "malformed" => StatusCode::UNPROCESSABLE_ENTITY,
+                _ if refusal.retryable => StatusCode::SERVICE_UNAVAILABLE,
+                _ => StatusCode::UNPROCESSABLE_ENTITY,
+            },
+            Self::Store(_) | Self::Artifacts(_) | Self::Request(_) | Self::Unavailable(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Stored(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let status = self.status_code();
+        if status.is_server_error() {
+            tracing::error!(error = %self, "a request failed");
+        }
+        let problem = Problem {
+            kind: format!("urn:anneal:problem:{}", self.code()),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            detail: detail(self),
+            errors: errors(self),
+            invalid_count: match self {
+                Self::InvalidRows { invalid_count, .. } => Some(*invalid_count),
+                _ => None,
+            },
+        };
+        let mut response = HttpResponse::build(status);
+        response.content_type("application/problem+json");
+        if status == StatusCode::UNAUTHORIZED {
+            response.insert_header(("WWW-Authenticate", "Bearer"));
+        }
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            response.insert_header(("Retry-After", "2"));
+        }
+        response.body(serde_json::to_vec(&problem).expect("a problem of plain text is always JSON"))
+    }
+}
+
+fn detail(error: &Error) -> String {
+    match error {
+        Error::Store(_) => "the database does not answer now: try again".to_owned(),
+        Error::Stored(_) => "something stored cannot be read: this is our fault, and logged".to_owned(),
+        Error::Artifacts(anneal_artifacts::ArtifactError::NotFound(_)) => "there is no such file".to_owned(),
+        Error::Artifacts(_) => "the object store does not answer now: try again".to_owned(),
+        Error::Request(RequestError::Refused(refusal)) => refusal.message.clone(),
+        Error::Request(_) => "a service behind the API does not answer now: try again".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn errors(error: &Error) -> Vec<Value> {
+    match error {
+        Error::Invalid(fields) => {
+            fields.iter().map(|error| json!({ "field": error.field, "message": error.message })).collect()
+        }
+        Error::InvalidRows { errors, .. } => errors
+            .iter()
+            .map(|error| json!({ "line": error.line, "field": error.field, "message": error.reason }))
+            .collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,172 @@
+//! The head of a GGUF file: metadata and tensor table. Source: `docs/gguf.md` of the ggml repository, versions 2 and 3.
+
+use super::Facts;
+
+/// More entries than any real model has.
+const MOST_ENTRIES: u64 = 1 << 20;
+const LONGEST_KEY: u64 = 65_535;
+
+struct Head<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+type Read<T> = Result<T, String>;
+
+impl<'a> Head<'a> {
+    fn take(&mut self, count: u64) -> Read<&'a [u8]> {
+        let end = usize::try_from(count).ok().and_then(|count| self.at.checked_add(count));
+        let piece = end.and_then(|end| self.bytes.get(self.at..end));
+        let piece = piece.ok_or_else(|| format!("breaks off at byte {}", self.bytes.len()))?;
+        self.at += piece.len();
+        Ok(piece)
+    }
+
+    fn u32(&mut self) -> Read<u32> {
+        let bytes = self.take(4)?;
+        Ok(bytes.try_into().map(u32::from_le_bytes).expect("four bytes were taken"))
+    }
+
+    fn u64(&mut self) -> Read<u64> {
+        let bytes = self.take(8)?;
+        Ok(bytes.try_into().map(u64::from_le_bytes).expect("eight bytes were taken"))
+    }
+
+    fn text(&mut self) -> Read<&'a [u8]> {
+        let length = self.u64()?;
+        self.take(length)
+    }
+
+    fn skip_value(&mut self, kind: u32, depth: u32) -> Read<()> {
+        let size = match kind {
+            0 | 1 | 7 => 1,
+            2 | 3 => 2,
+            4..=6 => 4,
+            10..=12 => 8,
+            8 => return self.text().map(|_| ()),
+            9 if depth < 2 => {
+                let inner = self.u32()?;
+                let count = self.u64()?;
+                for _ in 0..count {
+                    self.skip_value(inner, depth + 1)?;
+                }
+                return Ok(());
+            }
+            _ => return Err(format!("has a metadata value of unknown type {kind}")),
+        };
+        self.take(size).map(|_| ())
+    }
+}
+
+/// What the file says about itself, or why it is corrupt. `bytes` begins the file and holds its metadata.
+pub(in crate::models) fn read(bytes: &[u8], file_bytes: u64) -> Result<Facts, String> {
+    let mut head = Head { bytes, at: 0 };
+    if head.take(4)? != b"GGUF" {
+        return Err("does not begin with `GGUF`: it is no GGUF file".to_owned());
+    }
+    let version = head.u32()?;
+    if !(2..=3).contains(&version) {
+        return Err(format!("has GGUF version {version}; 2 and 3 are read"));
+    }
+    let (tensors, entries) = (head.u64()?, head.u64()?);
+    if tensors == 0 || tensors > MOST_ENTRIES || entries > MOST_ENTRIES {
+        return Err(format!("claims {tensors} tensors and {entries} metadata entries: it is corrupt"));
+    }
+    let mut facts = Facts::default();
+    let mut alignment = 32_u32;
+    for _ in 0..entries {
+        let key = head.text()?;
+        if key.len() as u64 > LONGEST_KEY {
+            return Err("has a metadata key longer than 65535 bytes".to_owned());
+        }
+        let kind = head.u32()?;
+        match (key, kind) {
+            (b"general.architecture", 8) => {
+                facts.architecture = Some(String::from_utf8_lossy(head.text()?).chars().take(64).collect());
+            }
+            (b"general.alignment", 4) => alignment = head.u32()?,
+            _ => head.skip_value(kind, 0)?,
+        }
+    }
+    if alignment == 0 || !alignment.is_multiple_of(8) {
+        return Err(format!("has an alignment of {alignment}: it must be a multiple of 8"));
+    }
+    match facts.architecture.as_deref() {
+        None => return Err("names no `general.architecture`".to_owned()),
+        Some("llama") => {}
+        Some(other) => return Err(format!("architecture `{other}` is not supported yet; supported: llama")),
+    }
+    facts.parameters = Some(tensor_table(&mut head, tensors, file_bytes)?);
+    Ok(facts)
+}
+
+fn tensor_table(head: &mut Head<'_>, tensors: u64, file_bytes: u64) -> Read<u64> {
+    let mut parameters = 0_u64;
+    for _ in 0..tensors {
+        head.text()?;
+        let dims = head.u32()?;
+        if dims > 4 {
+            return Err(format!("has a tensor of {dims} dimensions"));
+        }
+        let mut elements = 1_u64;
+        for _ in 0..dims {
+            elements = elements.checked_mul(head.u64()?).ok_or("has a tensor whose size overflows")?;
+        }
+        let _kind = head.u32()?;
+        let offset = head.u64()?;
+        if offset > file_bytes {
+            return Err("has a tensor past the file's end: it is cut off or corrupt".to_owned());
+        }
+        parameters = parameters.checked_add(elements).ok_or("has tensors whose size overflows")?;
+    }
+    Ok(parameters)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+
+    fn text(out: &mut Vec<u8>, text: &str) {
+        out.extend((text.len() as u64).to_le_bytes());
+        out.extend(text.as_bytes());
+    }
+
+    fn sound() -> Vec<u8> {
+        let mut out = b"GGUF".to_vec();
+        out.extend(3_u32.to_le_bytes());
+        out.extend(1_u64.to_le_bytes());
+        out.extend(1_u64.to_le_bytes());
+        text(&mut out, "general.architecture");
+        out.extend(8_u32.to_le_bytes());
+        text(&mut out, "llama");
+        text(&mut out, "token_embd.weight");
+        out.extend(2_u32.to_le_bytes());
+        out.extend(4_u64.to_le_bytes());
+        out.extend(8_u64.to_le_bytes());
+        out.extend(0_u32.to_le_bytes());
+        out.extend(0_u64.to_le_bytes());
+        out
+    }
+
+    #[test]
+    fn a_sound_head_is_read() {
+        let bytes = sound();
+        let facts = read(&bytes, bytes.len() as u64).unwrap();
+        assert_eq!(facts, Facts { architecture: Some("llama".to_owned()), parameters: Some(32) });
+    }
+
+    #[test]
+    fn every_cut_and_absurd_count_is_refused() {
+        let bytes = sound();
+        for end in 0..bytes.len() {
+            assert!(read(&bytes[..end], bytes.len() as u64).is_err(), "cut at {end} was accepted");
+        }
+        for at in [8, 16] {
+            let mut absurd = bytes.clone();
+            absurd[at..at + 8].copy_from_slice(&u64::MAX.to_le_bytes());
+            assert!(read(&absurd, absurd.len() as u64).is_err(), "a count near 2^64 was accepted");
+        }
+        assert!(read(b"GGML\x03\0\0\0", 8).is_err());
+    }
+}

@@ -1,0 +1,8 @@
+//! Models: built-in, imported, trained, compiled. Their rows, and the checks an imported one must pass.
+
+mod check;
+mod complete;
+mod row;
+
+pub(crate) use complete::complete;
+pub(crate) use row::{ModelRow, delete, files, find, insert, list, locked, make_ready, note_file};

@@ -1,0 +1,189 @@
+//! A model as it is stored.
+
+use anneal_artifacts::{ManifestFile, Prefix};
+use anneal_contracts::rpc::InputFolder;
+use anneal_domain::id::{ModelId, WorkspaceId};
+use anneal_store::{Sql, Tx};
+use sea_orm::{FromQueryResult, Value};
+
+use crate::{
+    Error,
+    store::{all, for_update, one},
+};
+
+/// One row of `models`.
+#[derive(Clone, Debug, FromQueryResult)]
+pub(crate) struct ModelRow {
+    pub(crate) id: String,
+    pub(crate) workspace: String,
+    pub(crate) name: String,
+    pub(crate) source: String,
+    pub(crate) format: String,
+    pub(crate) state: String,
+    pub(crate) architecture: Option<String>,
+    pub(crate) parameters: Option<i64>,
+    pub(crate) size_bytes: i64,
+    pub(crate) task: Option<String>,
+    pub(crate) base_model: Option<String>,
+    pub(crate) prefix: String,
+    pub(crate) manifest_sha256: Option<String>,
+    pub(crate) figures: String,
+    pub(crate) created_at_ms: i64,
+}
+
+impl ModelRow {
+    /// Its folder, for whoever fetches it.
+    pub(crate) fn folder(&self, role: &str) -> Result<InputFolder, Error> {
+        let manifest_sha256 =
+            self.manifest_sha256.clone().ok_or_else(|| Error::conflict("the model is not complete"))?;
+        Ok(InputFolder { role: role.to_owned(), prefix: self.prefix.clone(), manifest_sha256 })
+    }
+
+    /// Where its files are.
+    pub(crate) fn prefix(&self) -> Result<Prefix, Error> {
+        Prefix::parse(&self.prefix).map_err(|_| Error::stored("prefix"))
+    }
+}
+
+/// The model of this workspace.
+pub(crate) async fn find(db: &impl Sql, workspace: WorkspaceId, id: ModelId) -> Result<ModelRow, Error> {
+    let sql = "SELECT * FROM models WHERE id = $1 AND workspace = $2";
+    let row = one(db, sql, [id.to_string().into(), workspace.to_string().into()]).await?;
+    row.ok_or_else(|| Error::not_found("model"))
+}
+
+/// The model of this workspace, locked to the end of the transaction.
+pub(crate) async fn locked(tx: &Tx, workspace: WorkspaceId, id: ModelId) -> Result<ModelRow, Error> {
+    let sql = format!("SELECT * FROM models WHERE id = $1 AND workspace = $2{}", for_update(tx));
+    let row = one(&**tx, &sql, [id.to_string().into(), workspace.to_string().into()]).await?;
+    row.ok_or_else(|| Error::not_found("model"))
+}
+
+/// Models of this workspace, newest first, one more than `limit` where there are more.
+pub(crate) async fn list(
+    db: &impl Sql,
+    workspace: WorkspaceId,
+    source: Option<&str>,
+    task: Option<&str>,
+    before: Option<&str>,
+    limit: u32,
+) -> Result<Vec<ModelRow>, Error> {
+    let mut sql = "SELECT * FROM models WHERE workspace = $1".to_owned();
+    let mut values: Vec<Value> = vec![workspace.to_string().into()];
+    for (condition, value) in [("source =", source), ("task =", task), ("id <", before)] {
+        if let Some(value) = value {
+            values.push(value.into());
+            sql = format!("{sql} AND {condition} ${}", values.len());
+        }
+    }
+    all(db, &format!("{sql} ORDER BY id DESC LIMIT {}", u64::from(limit) + 1), values).await
+}
+
+/// Writes a new model.
+pub(crate) async fn insert(tx: &Tx, row: &ModelRow) -> Result<(), Error> {
+    tx.run(
+        "INSERT INTO models (id, workspace, name, source, format, state, architecture, parameters, size_bytes, task,
+           base_model, prefix, manifest_sha256, figures, created_at_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+        [
+            row.id.clone().into(),
+            row.workspace.clone().into(),
+            row.name.clone().into(),
+            row.source.clone().into(),
+            row.format.clone().into(),
+            row.state.clone().into(),
+            row.architecture.clone().into(),
+            row.parameters.into(),
+            row.size_bytes.into(),
+            row.task.clone().into(),
+            row.base_model.clone().into(),
+            row.prefix.clone().into(),
+            row.manifest_sha256.clone().into(),
+            row.figures.clone().into(),
+            row.created_at_ms.into(),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Notes an uploaded file of a model that is not complete yet.
+pub(crate) async fn note_file(tx: &Tx, model: &str, file: &ManifestFile) -> Result<(), Error> {
+    tx.run(
+        "INSERT INTO model_files (model, path, size_bytes, sha256) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (model, path) DO UPDATE SET size_bytes = excluded.size_bytes, sha256 = excluded.sha256",
+        [
+            model.into(),
+            file.path.clone().into(),
+            i64::try_from(file.size_bytes).unwrap_or(i64::MAX).into(),
+            file.sha256.clone().into(),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The uploaded files of a model.
+pub(crate) async fn files(db: &impl Sql, model: &str) -> Result<Vec<ManifestFile>, Error> {
+    #[derive(FromQueryResult)]
+    struct File {
+        path: String,
+        size_bytes: i64,
+        sha256: String,
+    }
+    let sql = "SELECT path, size_bytes, sha256 FROM model_files WHERE model = $1 ORDER BY path";
+    let rows: Vec<File> = all(db, sql, [model.into()]).await?;
+    let file = |row: File| ManifestFile {
+        path: row.path,
+        size_bytes: row.size_bytes.unsigned_abs(),
+        sha256: row.sha256,
+    };
+    Ok(rows.into_iter().map(file).collect())
+}
+
+/// Removes a model that nothing stands on: no live deployment, no unfinished task, no adapter over it.
+pub(crate) async fn delete(tx: &Tx, workspace: WorkspaceId, id: ModelId) -> Result<ModelRow, Error> {
+    let row = locked(tx, workspace, id).await?;
+    for (sql, why) in [
+        ("SELECT id FROM deployments WHERE model = $1 AND state <> 'stopped' LIMIT 1", "is deployed as"),
+        ("SELECT id FROM models WHERE base_model = $1 AND format = 'adapter' LIMIT 1", "is the base of"),
+    ] {
+        if let Some(used) = tx.row(sql, [row.id.clone().into()]).await? {
+            let by: String = used.try_get("", "id")?;
+            return Err(Error::conflict(format!("the model {why} {by}: remove that first")));
+        }
+    }
+    let sql = "SELECT id FROM tasks WHERE workspace = $1 AND finished_at_ms IS NULL AND spec LIKE $2 LIMIT 1";
+    let used = tx.row(sql, [row.workspace.clone().into(), format!("%{}%", row.id).into()]).await?;
+    if let Some(used) = used {
+        let by: String = used.try_get("", "id")?;
+        return Err(Error::conflict(format!("the model is used by {by}: end that first")));
+    }
+    tx.run("DELETE FROM model_files WHERE model = $1", [row.id.clone().into()]).await?;
+    tx.run("DELETE FROM models WHERE id = $1", [row.id.clone().into()]).await?;
+    Ok(row)
+}
+
+/// A checked import becomes usable; one that another request completed stays as it is.
+pub(crate) async fn make_ready(
+    tx: &Tx,
+    workspace: WorkspaceId,
+    id: ModelId,
+    done: super::complete::Completed,
+) -> Result<ModelRow, Error> {
+    tx.run(
+        "UPDATE models SET state = 'ready', format = $1, architecture = $2, parameters = $3, size_bytes = $4,
+           manifest_sha256 = $5 WHERE id = $6 AND workspace = $7 AND state = 'uploading'",
+        [
+            done.format.into(),
+            done.facts.architecture.into(),
+            done.facts.parameters.map(|count| i64::try_from(count).unwrap_or(i64::MAX)).into(),
+            i64::try_from(done.size_bytes).unwrap_or(i64::MAX).into(),
+            done.manifest_sha256.into(),
+            id.to_string().into(),
+            workspace.to_string().into(),
+        ],
+    )
+    .await?;
+    find(&**tx, workspace, id).await
+}

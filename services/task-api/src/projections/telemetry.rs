@@ -1,0 +1,141 @@
+//! Progress, metrics and log lines of running tasks.
+
+use anneal_contracts::{
+    engine::Level,
+    telemetry::{LogWritten, MetricRecorded, ProgressReported},
+};
+use anneal_domain::id::TaskId;
+use anneal_store::{Sql, Tx};
+
+use crate::Error;
+
+/// One telemetry message.
+#[derive(Clone, Debug)]
+pub(crate) enum Telemetry {
+    Progress(ProgressReported),
+    Metric(MetricRecorded),
+    Log(LogWritten),
+}
+
+impl Telemetry {
+    /// Reads a message by its `ce-type`.
+    pub(crate) fn parse(kind: &str, payload: &[u8]) -> Result<Self, String> {
+        let parsed = match kind {
+            ProgressReported::TYPE => serde_json::from_slice(payload).map(Self::Progress),
+            MetricRecorded::TYPE => serde_json::from_slice(payload).map(Self::Metric),
+            LogWritten::TYPE => serde_json::from_slice(payload).map(Self::Log),
+            other => return Err(format!("unknown telemetry type `{other}`")),
+        };
+        parsed.map_err(|error| error.to_string())
+    }
+
+    /// The task it is about.
+    pub(crate) fn task(&self) -> TaskId {
+        match self {
+            Self::Progress(message) => message.task,
+            Self::Metric(message) => message.task,
+            Self::Log(message) => message.task,
+        }
+    }
+
+    fn epoch(&self) -> u64 {
+        match self {
+            Self::Progress(message) => message.epoch,
+            Self::Metric(message) => message.epoch,
+            Self::Log(message) => message.epoch,
+        }
+    }
+}
+
+/// A line's place in the whole log of its task: lines of a later epoch come after.
+pub(crate) fn line_number(epoch: u64, line: u64) -> i64 {
+    i64::try_from(epoch.min(1 << 20)).unwrap_or(0) << 32 | i64::try_from(line.min(u64::from(u32::MAX))).unwrap_or(0)
+}
+
+/// Takes one message into the tables. What is about a task that does not exist, or of an epoch that never was, is dropped.
+pub(crate) async fn apply(tx: &Tx, message: &Telemetry) -> Result<(), Error> {
+    let epoch = i64::try_from(message.epoch()).unwrap_or(i64::MAX);
+    let task = message.task().to_string();
+    let known = tx
+        .row("SELECT 1 AS known FROM tasks WHERE id = $1 AND epoch >= $2", [task.clone().into(), epoch.into()])
+        .await?;
+    if known.is_none() {
+        return Ok(());
+    }
+    match message {
+        Telemetry::Progress(progress) => apply_progress(tx, &task, epoch, progress).await,
+        Telemetry::Metric(metric) => apply_metric(tx, &task, epoch, metric).await,
+        Telemetry::Log(log) => apply_log(tx, &task, log).await,
+    }
+}
+
+async fn apply_progress(tx: &Tx, task: &str, epoch: i64, progress: &ProgressReported) -> Result<(), Error> {
+    tx.run(
+        "INSERT INTO progress (task, epoch, seq, stage, done, total, unit, eta_seconds)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+         ON CONFLICT (task) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, stage = excluded.stage,
+           done = excluded.done, total = excluded.total, unit = excluded.unit, eta_seconds = excluded.eta_seconds
+         WHERE excluded.epoch > progress.epoch
+            OR (excluded.epoch = progress.epoch AND excluded.seq > progress.seq)",
+        [
+            task.into(),
+            epoch.into(),
+            whole(progress.seq).into(),
+            progress.stage.clone().into(),
+            whole(progress.done).into(),
+            whole(progress.total).into(),
+            progress.unit.clone().into(),
+            progress.eta_seconds.filter(|eta| eta.is_finite()).into(),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+async fn apply_metric(tx: &Tx, task: &str, epoch: i64, metric: &MetricRecorded) -> Result<(), Error> {
+    for point in &metric.points {
+        for (name, value) in &point.values {
+            tx.run(
+                "INSERT INTO metrics (task, name, step, epoch, value) VALUES ($1, $2, $3, $4, $5)
+                 ON CONFLICT (task, name, step) DO UPDATE SET epoch = excluded.epoch, value = excluded.value
+                 WHERE excluded.epoch > metrics.epoch",
+                [task.into(), name.clone().into(), whole(point.step).into(), epoch.into(), (*value).into()],
+            )
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+async fn apply_log(tx: &Tx, task: &str, log: &LogWritten) -> Result<(), Error> {
+    for (line, number) in log.lines.iter().zip(log.first_line..) {
+        tx.run(
+            "INSERT INTO logs (task, line, stage, at_ms, level, message) VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (task, line) DO NOTHING",
+            [
+                task.into(),
+                line_number(log.epoch, number).into(),
+                line.stage.clone().into(),
+                line.at_ms.into(),
+                level(line.level).into(),
+                // PostgreSQL text holds no NUL.
+                line.message.replace('\0', "\u{fffd}").into(),
+            ],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+fn whole(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+const fn level(level: Level) -> &'static str {
+    match level {
+        Level::Debug => "debug",
+        Level::Info => "info",
+        Level::Warn => "warn",
+        Level::Error => "error",
+    }
+}

@@ -1,0 +1,82 @@
+//! What a task published.
+
+use actix_web::{HttpResponse, get, web::{Data, Path, Query}};
+use anneal_artifacts::Prefix;
+use anneal_domain::id::TaskId;
+use sea_orm::FromQueryResult;
+use serde_json::{Value, json};
+
+use super::{download::{self, LinkOptions}, task_details::task_of};
+use crate::{
+    App, Error,
+    http::{Caller, Problem},
+    store::{all, one},
+};
+
+/// A published folder.
+#[derive(Clone, Debug, FromQueryResult)]
+pub(super) struct ArtifactRow {
+    role: String,
+    prefix: String,
+    manifest_sha256: String,
+    size_bytes: i64,
+}
+
+impl ArtifactRow {
+    pub(super) fn prefix(&self) -> Result<Prefix, Error> {
+        Prefix::parse(&self.prefix).map_err(|_| Error::stored("prefix"))
+    }
+}
+
+/// The folder a task published under a role.
+pub(super) async fn of_role(app: &App, task: TaskId, role: &str) -> Result<ArtifactRow, Error> {
+    let sql = "SELECT role, prefix, manifest_sha256, size_bytes FROM artifacts WHERE task = $1 AND role = $2";
+    let row = one(app.store.read(), sql, [task.to_string().into(), role.into()]).await?;
+    row.ok_or_else(|| Error::not_found("artifact"))
+}
+
+/// Published folders with their files.
+#[utoipa::path(tag = "tasks", responses((status = 200), (status = 404, body = Problem)))]
+#[get("/api/v1/tasks/{id}/artifacts")]
+pub(crate) async fn list(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
+    let (task, _) = task_of(&app, &caller, &path).await?;
+    let sql = "SELECT role, prefix, manifest_sha256, size_bytes FROM artifacts WHERE task = $1 ORDER BY role";
+    let rows: Vec<ArtifactRow> = all(app.store.read(), sql, [task.to_string().into()]).await?;
+    let mut view: Vec<Value> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let manifest = app.objects.manifest(&row.prefix()?, Some(&row.manifest_sha256)).await?;
+        view.push(json!({ "role": row.role, "prefix": row.prefix, "manifest_sha256": row.manifest_sha256,
+                          "size_bytes": row.size_bytes, "files": manifest.files }));
+    }
+    Ok(HttpResponse::Ok().json(view))
+}
+
+/// One file, by presigned link.
+#[utoipa::path(tag = "tasks", params(LinkOptions), responses((status = 307), (status = 404, body = Problem)))]
+#[get("/api/v1/tasks/{id}/artifacts/{role}/files/{path:.*}")]
+pub(crate) async fn file(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<(String, String, String)>,
+    options: Query<LinkOptions>,
+) -> Result<HttpResponse, Error> {
+    let (task, role, file) = path.into_inner();
+    let (task, _) = task_of(&app, &caller, &task).await?;
+    let row = of_role(&app, task, &role).await?;
+    download::link(&app, &row.prefix()?, Some(&row.manifest_sha256), &file, &options).await
+}
+
+/// The whole folder as a zip archive.
+#[utoipa::path(tag = "tasks", responses((status = 200, content_type = "application/zip"), (status = 404, body = Problem)))]
+#[get("/api/v1/tasks/{id}/artifacts/{role}/archive")]
+pub(crate) async fn archive(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<(String, String)>,
+) -> Result<HttpResponse, Error> {
+    let (task, role) = path.into_inner();
+    let (task, row) = task_of(&app, &caller, &task).await?;
+    let found = of_role(&app, task, &role).await?;
+    let name = format!("{}-{role}", row.name);
+    download::archive(&app, found.prefix()?, Some(&found.manifest_sha256), &name).await
+}

@@ -1,0 +1,189 @@
+//! Money, as billing tells it: every answer comes from there.
+
+use actix_web::{HttpResponse, get, post, web::{Data, Path, Query}};
+use anneal_contracts::{
+    rpc::{
+        AuditReply, BalanceReply, BalanceRequest, BillReply, BillRequest, Done, LedgerReply, LedgerRequest, Posting,
+        PricesReply, TopUp,
+    },
+    subject::rpc,
+};
+use anneal_domain::Microcredits;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::{IntoParams, ToSchema};
+
+use super::task_details::task_of;
+use crate::{
+    App, Error,
+    access::Role,
+    http::{Caller, Problem, Raw, parse, time},
+};
+
+/// Postings of one page.
+const LARGEST_PAGE: u32 = 1000;
+
+fn posting_view(row: &Posting) -> Value {
+    json!({ "id": row.id, "operation": row.operation, "reason": row.reason, "debit": row.debit,
+            "credit": row.credit, "amount_microcredits": row.amount, "task": row.task, "at": time(row.at_ms) })
+}
+
+pub(super) fn bill_view(bill: &BillReply) -> Value {
+    json!({
+        "task": bill.task, "rate_per_hour_microcredits": bill.rate_per_hour, "quoted_microcredits": bill.quoted,
+        "held_microcredits": bill.held, "captured_microcredits": bill.captured,
+        "released_microcredits": bill.released, "credited_microcredits": bill.credited,
+        "running_seconds": bill.running_ms as f64 / 1000.0, "closed": bill.closed,
+        "postings": bill.postings.iter().map(posting_view).collect::<Vec<_>>(),
+    })
+}
+
+async fn balance_of(app: &App, caller: &Caller) -> Result<HttpResponse, Error> {
+    let ask = BalanceRequest { workspace: caller.workspace };
+    let reply: BalanceReply = app.bus.request(rpc::BALANCE, caller.trace, &ask).await?;
+    Ok(HttpResponse::Ok().json(json!({
+        "available_microcredits": reply.available, "held_microcredits": reply.held,
+        "spent_microcredits": reply.spent,
+    })))
+}
+
+/// What the workspace has.
+#[utoipa::path(tag = "billing", responses((status = 200)))]
+#[get("/api/v1/billing/balance")]
+pub(crate) async fn balance(app: Data<App>, caller: Caller) -> Result<HttpResponse, Error> {
+    balance_of(&app, &caller).await
+}
+
+/// Credits to put in.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TopUpForm {
+    /// More than 0.
+    amount_microcredits: i64,
+}
+
+/// Puts credits into the workspace; with an `Idempotency-Key`, once.
+#[utoipa::path(tag = "billing", request_body = TopUpForm, responses((status = 200), (status = 422, body = Problem)))]
+#[post("/api/v1/billing/top-up")]
+pub(crate) async fn top_up(app: Data<App>, caller: Caller, body: Raw) -> Result<HttpResponse, Error> {
+    caller.need(Role::Admin)?;
+    let form: TopUpForm = parse(&body.0)?;
+    if form.amount_microcredits <= 0 {
+        return Err(Error::field("amount_microcredits", "must be more than 0"));
+    }
+    let key = caller.idempotency_key.clone().unwrap_or_else(|| anneal_domain::id::RequestId::new().to_string());
+    let ask = TopUp {
+        workspace: caller.workspace,
+        amount: Microcredits(form.amount_microcredits),
+        key: format!("{}/{key}", caller.workspace),
+    };
+    let _: Done = app.bus.request(rpc::TOP_UP, caller.trace, &ask).await?;
+    balance_of(&app, &caller).await
+}
+
+/// Rates per kind and pool.
+#[utoipa::path(tag = "billing", responses((status = 200)))]
+#[get("/api/v1/billing/prices")]
+pub(crate) async fn prices(app: Data<App>, caller: Caller) -> Result<HttpResponse, Error> {
+    let reply: PricesReply = app.bus.request(rpc::PRICES, caller.trace, &Done {}).await?;
+    let view: Vec<Value> = reply
+        .prices
+        .iter()
+        .map(|price| json!({ "kind": price.kind, "pool": price.pool, "rate_per_hour_microcredits": price.rate_per_hour }))
+        .collect();
+    Ok(HttpResponse::Ok().json(json!({ "prices": view })))
+}
+
+/// Which postings are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LedgerFilter {
+    /// After this posting.
+    after: Option<i64>,
+    /// 1 to 1000.
+    limit: Option<u32>,
+}
+
+async fn ledger_page(app: &App, caller: &Caller, after: i64, limit: u32) -> Result<LedgerReply, Error> {
+    let ask = LedgerRequest { workspace: caller.workspace, after, limit };
+    Ok(app.bus.request(rpc::LEDGER, caller.trace, &ask).await?)
+}
+
+/// Postings, oldest first.
+#[utoipa::path(tag = "billing", params(LedgerFilter), responses((status = 200)))]
+#[get("/api/v1/billing/ledger")]
+pub(crate) async fn ledger(
+    app: Data<App>,
+    caller: Caller,
+    filter: Query<LedgerFilter>,
+) -> Result<HttpResponse, Error> {
+    let limit = filter.limit.unwrap_or(100);
+    if !(1..=LARGEST_PAGE).contains(&limit) {
+        return Err(Error::field("limit", "must be 1 to 1000"));
+    }
+    let reply = ledger_page(&app, &caller, filter.after.unwrap_or(0), limit).await?;
+    Ok(HttpResponse::Ok().json(json!({
+        "data": reply.postings.iter().map(posting_view).collect::<Vec<_>>(), "has_more": reply.has_more,
+        "next_after": reply.postings.last().map(|row| row.id), "ledger_sum_microcredits": reply.sum,
+    })))
+}
+
+/// Every posting as CSV.
+#[utoipa::path(tag = "billing", responses((status = 200, content_type = "text/csv")))]
+#[get("/api/v1/billing/ledger.csv")]
+pub(crate) async fn ledger_csv(app: Data<App>, caller: Caller) -> Result<HttpResponse, Error> {
+    let mut text = "id,at,operation,reason,debit,credit,amount_microcredits,task\r\n".to_owned();
+    let mut after = 0;
+    loop {
+        let page = ledger_page(&app, &caller, after, LARGEST_PAGE).await?;
+        for row in &page.postings {
+            let task = row.task.map(|task| task.to_string()).unwrap_or_default();
+            let cells = [&row.operation, &row.reason, &row.debit, &row.credit].map(|text| cell(text));
+            text.push_str(&format!(
+                "{},{},{},{},{},{},{},{task}\r\n",
+                row.id, time(row.at_ms), cells[0], cells[1], cells[2], cells[3], row.amount.0
+            ));
+        }
+        match page.postings.last().filter(|_| page.has_more) {
+            Some(last) => after = last.id,
+            None => break,
+        }
+    }
+    Ok(HttpResponse::Ok()
+        .content_type("text/csv; charset=utf-8")
+        .insert_header(("Content-Disposition", "attachment; filename=\"ledger.csv\""))
+        .body(text))
+}
+
+/// A quoted cell that no spreadsheet takes for a formula.
+fn cell(text: &str) -> String {
+    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
+    format!("\"{guard}{}\"", text.replace('"', "\"\""))
+}
+
+/// What one task cost.
+#[utoipa::path(tag = "billing", responses((status = 200), (status = 404, body = Problem)))]
+#[get("/api/v1/billing/tasks/{id}")]
+pub(crate) async fn task_bill(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
+    let (task, _) = task_of(&app, &caller, &path).await?;
+    let ask = BillRequest { workspace: caller.workspace, task };
+    let reply: BillReply = app.bus.request(rpc::BILL, caller.trace, &ask).await?;
+    Ok(HttpResponse::Ok().json(bill_view(&reply)))
+}
+
+/// Recomputes every charge from the stream of usage.
+#[utoipa::path(tag = "billing", responses((status = 200), (status = 403, body = Problem)))]
+#[post("/api/v1/billing/audit")]
+pub(crate) async fn audit(app: Data<App>, caller: Caller) -> Result<HttpResponse, Error> {
+    caller.need(Role::Admin)?;
+    let wait = std::time::Duration::from_secs(120);
+    let reply: AuditReply = app.bus.request_within(wait, rpc::AUDIT, caller.trace, &Done {}).await?;
+    let rows: Vec<Value> = reply
+        .rows
+        .iter()
+        .map(|row| {
+            json!({ "task": row.task, "charged_microcredits": row.charged, "recomputed_microcredits": row.recomputed })
+        })
+        .collect();
+    Ok(HttpResponse::Ok().json(json!({ "rows": rows, "difference_microcredits": reply.difference })))
+}

@@ -1,0 +1,24 @@
+//! Whether the service lives, and whether it can work.
+
+use actix_web::{HttpResponse, get, web::Data};
+use serde_json::json;
+
+use crate::{App, Error};
+
+/// The process answers.
+#[utoipa::path(tag = "health", responses((status = 200)))]
+#[get("/healthz")]
+pub(crate) async fn live() -> HttpResponse {
+    HttpResponse::Ok().json(json!({ "status": "ok" }))
+}
+
+/// The database and the broker answer.
+#[utoipa::path(tag = "health", responses((status = 200), (status = 503)))]
+#[get("/readyz")]
+pub(crate) async fn ready(app: Data<App>) -> Result<HttpResponse, Error> {
+    app.store.now_ms().await?;
+    if !app.bus.is_connected() {
+        return Err(Error::Unavailable("the broker is away".to_owned()));
+    }
+    Ok(HttpResponse::Ok().json(json!({ "status": "ready" })))
+}

@@ -1,0 +1,117 @@
+//! The log of a task: read by parts, or followed live.
+
+use actix_web::{HttpRequest, HttpResponse, get, web::{Data, Path, Query}};
+use sea_orm::FromQueryResult;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+
+use super::{events, task_details::task_of};
+use crate::{
+    App, Error,
+    http::{Caller, Problem, time},
+    store::all,
+};
+
+const MOST_LINES: u32 = 10_000;
+const DEFAULT_LINES: u32 = 1000;
+
+/// Which lines are wanted.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+pub(crate) struct LogFilter {
+    /// One stage's lines only.
+    stage: Option<String>,
+    /// Only lines after this one.
+    after: Option<i64>,
+    /// 1 to 10000.
+    limit: Option<u32>,
+    /// `json` or `text`.
+    format: Option<String>,
+    /// A browser's way to give the key to a stream.
+    #[serde(rename = "access_token")]
+    _access_token: Option<String>,
+}
+
+#[derive(Clone, Debug, FromQueryResult)]
+struct LineRow {
+    line: i64,
+    stage: String,
+    at_ms: i64,
+    level: String,
+    message: String,
+}
+
+impl LineRow {
+    fn view(&self) -> Value {
+        json!({ "line": self.line, "stage": self.stage, "at": time(self.at_ms), "level": self.level,
+                "message": self.message })
+    }
+}
+
+async fn lines(app: &App, task: &str, stage: Option<&str>, after: i64, limit: u32) -> Result<Vec<LineRow>, Error> {
+    let mut sql = "SELECT line, stage, at_ms, level, message FROM logs WHERE task = $1 AND line > $2".to_owned();
+    let mut values: Vec<sea_orm::Value> = vec![task.into(), after.into()];
+    if let Some(stage) = stage {
+        sql.push_str(" AND stage = $3");
+        values.push(stage.into());
+    }
+    all(app.store.read(), &format!("{sql} ORDER BY line LIMIT {limit}"), values).await
+}
+
+/// Lines of the log, in order.
+#[utoipa::path(tag = "tasks", params(LogFilter), responses((status = 200), (status = 404, body = Problem)))]
+#[get("/api/v1/tasks/{id}/logs")]
+pub(crate) async fn read(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<String>,
+    filter: Query<LogFilter>,
+) -> Result<HttpResponse, Error> {
+    let (task, _) = task_of(&app, &caller, &path).await?;
+    let limit = filter.limit.unwrap_or(DEFAULT_LINES);
+    if !(1..=MOST_LINES).contains(&limit) {
+        return Err(Error::field("limit", "must be 1 to 10000"));
+    }
+    let after = filter.after.unwrap_or(-1);
+    let rows = lines(&app, &task.to_string(), filter.stage.as_deref(), after, limit).await?;
+    match filter.format.as_deref() {
+        None | Some("json") => {
+            let next = rows.last().map_or(after, |row| row.line);
+            let data: Vec<Value> = rows.iter().map(LineRow::view).collect();
+            Ok(HttpResponse::Ok().json(json!({ "data": data, "next_after": next })))
+        }
+        Some("text") => {
+            let text: String = rows
+                .iter()
+                .map(|row| format!("{} {:5} [{}] {}\n", time(row.at_ms), row.level, row.stage, row.message))
+                .collect();
+            Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(text))
+        }
+        Some(_) => Err(Error::field("format", "must be `json` or `text`")),
+    }
+}
+
+/// Lines as they come, over server-sent events; their ids are line numbers.
+#[utoipa::path(tag = "tasks", params(LogFilter),
+    responses((status = 200, content_type = "text/event-stream"), (status = 404, body = Problem)))]
+#[get("/api/v1/tasks/{id}/logs/stream")]
+pub(crate) async fn stream(
+    app: Data<App>,
+    caller: Caller,
+    request: HttpRequest,
+    path: Path<String>,
+    filter: Query<LogFilter>,
+) -> Result<HttpResponse, Error> {
+    let (task, _) = task_of(&app, &caller, &path).await?;
+    let header = request.headers().get("Last-Event-ID").and_then(|value| value.to_str().ok());
+    let after = header.and_then(|text| text.parse().ok()).or(filter.after).unwrap_or(-1);
+    let (app, stage) = (app.get_ref().clone(), filter.stage.clone());
+    Ok(events::sse(&app.clone(), after, move |after| {
+        let (app, task, stage) = (app.clone(), task.to_string(), stage.clone());
+        async move {
+            let rows = lines(&app, &task, stage.as_deref(), after, DEFAULT_LINES).await?;
+            let text = rows.iter().map(|row| format!("id: {}\nevent: log\ndata: {}\n\n", row.line, row.view())).collect();
+            Ok((text, rows.last().map_or(after, |row| row.line)))
+        }
+    }))
+}

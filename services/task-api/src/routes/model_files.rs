@@ -1,0 +1,108 @@
+//! A model's files: uploaded one by one, fetched by link or as an archive.
+
+use actix_web::{HttpResponse, get, put, web::{Data, Path, Payload, Query}};
+use anneal_artifacts::ManifestFile;
+use anneal_domain::id::ModelId;
+use futures::StreamExt;
+use serde_json::json;
+
+use super::download::{self, LinkOptions};
+use crate::{
+    App, Error,
+    access::Role,
+    http::{Caller, Problem, id},
+    models,
+};
+
+/// Stores one file of a model that is not complete yet; the raw bytes are the body.
+#[utoipa::path(tag = "models", request_body(content = String, content_type = "application/octet-stream"),
+    responses((status = 200), (status = 404, body = Problem), (status = 409, body = Problem)))]
+#[put("/api/v1/models/{id}/files/{path:.*}")]
+pub(crate) async fn store(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<(String, String)>,
+    body: Payload,
+) -> Result<HttpResponse, Error> {
+    let (model, file) = path.into_inner();
+    let model: ModelId = id(&model, "model")?;
+    let row = models::find(app.store.read(), caller.workspace, model).await?;
+    caller.need(Role::Member)?;
+    if row.state != "uploading" {
+        return Err(Error::conflict("the model is complete: its files never change"));
+    }
+    let key = row.prefix()?.file(&file)?;
+    if file == anneal_artifacts::MANIFEST {
+        return Err(Error::field("path", "manifest.json is the platform's own"));
+    }
+    let most = app.config.max_upload_bytes;
+    // The payload is bound to its thread; a channel lets the store read it from anywhere.
+    let (sender, receiver) = tokio::sync::mpsc::channel::<std::io::Result<bytes::Bytes>>(8);
+    let source = futures::stream::unfold(receiver, |mut receiver| async move {
+        let piece = receiver.recv().await?;
+        Some((piece, receiver))
+    });
+    let (stored, sent) = futures::join!(app.objects.put_stream(&key, source), feed(body, sender, most));
+    sent?;
+    let stored = stored?;
+    let entry = ManifestFile { path: file, size_bytes: stored.size_bytes, sha256: stored.sha256 };
+    let answer = json!({ "path": entry.path, "size_bytes": entry.size_bytes, "sha256": entry.sha256 });
+    let workspace = caller.workspace;
+    app.transaction(move |tx| async move {
+        if models::locked(&tx, workspace, model).await?.state != "uploading" {
+            return Err(Error::conflict("the model was completed meanwhile"));
+        }
+        models::note_file(&tx, &model.to_string(), &entry).await
+    })
+    .await?;
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+async fn feed(
+    mut body: Payload,
+    to: tokio::sync::mpsc::Sender<std::io::Result<bytes::Bytes>>,
+    most: u64,
+) -> Result<(), Error> {
+    let mut size = 0_u64;
+    while let Some(piece) = body.next().await {
+        let failure = match piece {
+            Ok(piece) if size + piece.len() as u64 <= most => {
+                size += piece.len() as u64;
+                if to.send(Ok(piece)).await.is_err() {
+                    return Ok(());
+                }
+                continue;
+            }
+            Ok(_) => Error::TooLarge(most),
+            Err(error) => Error::Malformed(format!("the body broke off: {error}")),
+        };
+        // The store must not take what came so far for the whole.
+        drop(to.send(Err(std::io::Error::other("the upload broke off"))).await);
+        return Err(failure);
+    }
+    Ok(())
+}
+
+/// One file, by presigned link.
+#[utoipa::path(tag = "models", params(LinkOptions), responses((status = 307), (status = 404, body = Problem)))]
+#[get("/api/v1/models/{id}/files/{path:.*}")]
+pub(crate) async fn fetch(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<(String, String)>,
+    options: Query<LinkOptions>,
+) -> Result<HttpResponse, Error> {
+    let (model, file) = path.into_inner();
+    let row = models::find(app.store.read(), caller.workspace, id(&model, "model")?).await?;
+    let folder = row.folder("model")?;
+    download::link(&app, &row.prefix()?, Some(&folder.manifest_sha256), &file, &options).await
+}
+
+/// The whole model as a zip archive.
+#[utoipa::path(tag = "models", responses((status = 200, content_type = "application/zip"), (status = 404, body = Problem)))]
+#[get("/api/v1/models/{id}/archive")]
+pub(crate) async fn archive(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
+    let row = models::find(app.store.read(), caller.workspace, id(&path, "model")?).await?;
+    let folder = row.folder("model")?;
+    download::archive(&app, row.prefix()?, Some(&folder.manifest_sha256), &row.name).await
+}

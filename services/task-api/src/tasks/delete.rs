@@ -1,0 +1,25 @@
+//! Removing a task that has ended, with everything that only it stands behind. Its models and its bill stay.
+
+use anneal_domain::id::{TaskId, WorkspaceId};
+use anneal_store::{Sql, Tx};
+
+use crate::{Error, store::TaskRow};
+
+/// Removes an ended task; one that has not ended is a conflict.
+pub(crate) async fn delete(tx: &Tx, workspace: WorkspaceId, task: TaskId) -> Result<(), Error> {
+    let row = TaskRow::lock_in(tx, workspace, task).await?;
+    let state = row.state()?;
+    if !state.is_terminal() {
+        return Err(Error::conflict(format!(
+            "a {} task cannot be deleted: cancel or stop it first",
+            state.as_str()
+        )));
+    }
+    let tables =
+        ["stages", "checkpoints", "finishes", "artifacts", "metrics", "logs", "progress", "event_log"];
+    for table in tables {
+        tx.run(&format!("DELETE FROM {table} WHERE task = $1"), [row.id.clone().into()]).await?;
+    }
+    tx.run("DELETE FROM tasks WHERE id = $1", [row.id.into()]).await?;
+    Ok(())
+}

@@ -1,0 +1,202 @@
+//! What a specification points at: datasets and models that exist, fit, and are frozen here for every attempt.
+
+use anneal_contracts::rpc::InputFolder;
+use anneal_domain::{
+    FieldError,
+    id::{DatasetId, ModelId, WorkspaceId},
+    spec::{CalibrationSource, CompilationSpec, EvaluationSpec, ModelSource, TaskSpec, TrainingKind, TrainingSpec},
+};
+use anneal_store::Sql;
+use serde_json::{Map, Value, json};
+
+use super::Estimate;
+use crate::{
+    Error,
+    datasets::{self, DatasetRow},
+    models::{self, ModelRow},
+};
+
+/// The folders a worker fetches, the facts its engine needs, and what the cost is estimated from.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Resolved {
+    pub(crate) inputs: Vec<InputFolder>,
+    pub(crate) facts: Map<String, Value>,
+    pub(crate) estimate: Estimate,
+}
+
+struct Resolving<'a, D> {
+    db: &'a D,
+    workspace: WorkspaceId,
+    errors: Vec<FieldError>,
+    resolved: Resolved,
+}
+
+/// Resolves a specification; every reference that is absent or does not fit is named.
+pub(crate) async fn resolve<D: Sql>(
+    db: &D,
+    workspace: WorkspaceId,
+    spec: &TaskSpec,
+) -> Result<Result<Resolved, Vec<FieldError>>, Error> {
+    let mut resolving = Resolving { db, workspace, errors: Vec::new(), resolved: Resolved::default() };
+    match spec {
+        TaskSpec::Training(spec) => resolving.training(spec).await?,
+        TaskSpec::Evaluation(spec) => resolving.evaluation(spec).await?,
+        TaskSpec::Compilation(spec) => resolving.compilation(spec).await?,
+    }
+    let Resolving { errors, mut resolved, .. } = resolving;
+    if errors.is_empty() {
+        resolved.estimate.finish(spec);
+        return Ok(Ok(resolved));
+    }
+    Ok(Err(errors))
+}
+
+impl<D: Sql> Resolving<'_, D> {
+    async fn training(&mut self, spec: &TrainingSpec) -> Result<(), Error> {
+        if let Some(model) = self.model("spec.model", spec.model, None).await? {
+            if model.format == "onnx" {
+                self.wrong("spec.model", "is a compiled model: training needs its source model");
+            }
+        }
+        let wanted = match spec.task_type {
+            TrainingKind::Pretrain => "pretrain",
+            TrainingKind::Sft => "sft",
+            TrainingKind::Dpo => "preference",
+        };
+        self.dataset("spec.dataset", "dataset", spec.dataset, Some(wanted)).await
+    }
+
+    async fn evaluation(&mut self, spec: &EvaluationSpec) -> Result<(), Error> {
+        self.model("spec.model", spec.model, Some(spec.model_source)).await?;
+        for (i, dataset) in spec.datasets.iter().enumerate() {
+            let field = format!("spec.datasets[{i}].dataset");
+            self.dataset(&field, &format!("dataset.{i}"), dataset.dataset, None).await?;
+        }
+        Ok(())
+    }
+
+    async fn compilation(&mut self, spec: &CompilationSpec) -> Result<(), Error> {
+        if let Some(model) = self.model("spec.model", spec.model, Some(spec.model_source)).await? {
+            if model.format == "onnx" {
+                self.wrong("spec.model", "is compiled already");
+            }
+        }
+        match spec.calibration {
+            None => {}
+            Some(CalibrationSource::Dataset(id)) => {
+                self.dataset("spec.calibration.dataset", "calibration", id, None).await?;
+            }
+            Some(CalibrationSource::C4) => self.builtin("spec.calibration", "calibration", "c4").await?,
+            Some(CalibrationSource::Ceval) => self.builtin("spec.calibration", "calibration", "ceval").await?,
+        }
+        if let Some(id) = spec.validation_dataset {
+            self.dataset("spec.validation_dataset", "validation", id, None).await?;
+        }
+        Ok(())
+    }
+
+    fn wrong(&mut self, field: &str, message: impl Into<String>) {
+        self.errors.push(FieldError::new(field, message));
+    }
+
+    /// A usable model; its folders become `model` and, for an adapter, `adapter`.
+    async fn model(
+        &mut self,
+        field: &str,
+        id: ModelId,
+        source: Option<ModelSource>,
+    ) -> Result<Option<ModelRow>, Error> {
+        let Some(model) = known(models::find(self.db, self.workspace, id).await)? else {
+            self.wrong(field, format!("there is no model {id} in this workspace"));
+            return Ok(None);
+        };
+        let fits = match source {
+            None => true,
+            Some(ModelSource::Builtin) => matches!(model.source.as_str(), "builtin" | "imported"),
+            Some(ModelSource::Trained) => matches!(model.source.as_str(), "trained" | "compiled"),
+        };
+        if !fits {
+            self.wrong("spec.model_source", format!("this model's source is `{}`", model.source));
+        }
+        if model.state != "ready" {
+            self.wrong(field, format!("the model is {}: complete it first", model.state));
+            return Ok(None);
+        }
+        self.folders_of(field, &model).await?;
+        self.resolved.estimate.parameters = model.parameters.unwrap_or(model.size_bytes / 2).unsigned_abs();
+        Ok(Some(model))
+    }
+
+    async fn folders_of(&mut self, field: &str, model: &ModelRow) -> Result<(), Error> {
+        if model.format != "adapter" {
+            self.resolved.inputs.push(model.folder("model")?);
+            return Ok(());
+        }
+        let base: Option<ModelId> = model.base_model.as_deref().and_then(|id| id.parse().ok());
+        let base = match base {
+            Some(base) => known(models::find(self.db, self.workspace, base).await)?,
+            None => None,
+        };
+        match base.filter(|base| base.format != "adapter" && base.state == "ready") {
+            Some(base) => {
+                self.resolved.inputs.push(base.folder("model")?);
+                self.resolved.inputs.push(model.folder("adapter")?);
+            }
+            None => self.wrong(field, "is an adapter whose base model is not here any more"),
+        }
+        Ok(())
+    }
+
+    async fn dataset(
+        &mut self,
+        field: &str,
+        role: &str,
+        id: DatasetId,
+        kind: Option<&str>,
+    ) -> Result<(), Error> {
+        match known(datasets::find(self.db, self.workspace, id).await)? {
+            None => self.wrong(field, format!("there is no dataset {id} in this workspace")),
+            Some(row) if kind.is_some_and(|kind| kind != row.kind) => {
+                let kind = kind.unwrap_or_default();
+                self.wrong(field, format!("this dataset's kind is `{}`; this task type needs `{kind}`", row.kind));
+            }
+            Some(row) => self.take(role, &row),
+        }
+        Ok(())
+    }
+
+    async fn builtin(&mut self, field: &str, role: &str, name: &str) -> Result<(), Error> {
+        match datasets::builtin(self.db, self.workspace, name).await? {
+            None => self.wrong(
+                field,
+                format!("no built-in dataset named `{name}` is registered here: give {{\"dataset\": id}}"),
+            ),
+            Some(row) => self.take(role, &row),
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, role: &str, row: &DatasetRow) {
+        self.resolved.inputs.push(InputFolder {
+            role: role.to_owned(),
+            prefix: row.prefix.clone(),
+            manifest_sha256: row.manifest_sha256.clone(),
+        });
+        let about = json!({
+            "dataset": row.id, "version": row.version, "kind": row.kind, "format": row.format,
+            "file": row.file_name, "rows": row.total_rows - row.invalid_rows,
+        });
+        self.resolved.facts.insert(role.to_owned(), about);
+        self.resolved.estimate.characters += row.characters.unsigned_abs();
+        self.resolved.estimate.rows += row.total_rows.unsigned_abs();
+    }
+}
+
+/// `None` for what is not there.
+fn known<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
+    match found {
+        Ok(row) => Ok(Some(row)),
+        Err(Error::NotFound(_)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

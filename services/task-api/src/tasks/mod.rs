@@ -1,0 +1,44 @@
+//! The life of a task over its row: every rule that decides who may change it.
+//!
+//! Each function takes an open transaction, reads and locks the row, decides by the pure state machine of
+//! `anneal_domain::task`, writes the row and appends what must leave with it. No HTTP, no broker here; time is the
+//! transaction's.
+
+mod checkpoint;
+mod claim;
+mod create;
+mod delete;
+mod end;
+mod estimate;
+mod finish;
+mod idempotency;
+mod inputs;
+mod kept_model;
+mod lose;
+mod query;
+mod record;
+mod renew;
+mod stage;
+#[cfg(test)]
+mod schedules;
+mod verb;
+mod wanted_spec;
+
+pub(crate) use checkpoint::{commit as commit_checkpoint, of_task as checkpoints_of};
+pub(crate) use claim::claim;
+pub(crate) use create::{NewTask, insert};
+pub(crate) use delete::delete;
+pub(crate) use estimate::{Estimate, estimate};
+pub(crate) use finish::finish;
+pub(crate) use idempotency::{Key as IdempotencyKey, find as find_idempotent, remember};
+pub(crate) use inputs::{Resolved, resolve};
+pub(crate) use lose::{expire, expired};
+pub(crate) use query::{Filter, list};
+pub(crate) use record::{dispatch_again, unclaimed};
+pub(crate) use renew::renew;
+pub(crate) use stage::report as report_stage;
+pub(crate) use verb::request;
+pub(crate) use wanted_spec::parse as parse_spec;
+
+/// An engine failure is tried again until this many attempts failed.
+pub(crate) const MOST_FAILED_ATTEMPTS: i64 = 3;
