@@ -33,7 +33,11 @@ fn a_task_file_with_an_unknown_field_is_refused() {
     let place = Place::new();
     let file = place.file("mine.yaml", "task: mine\noutput_type: multiple_choice\ndoc_to_txt: '{{q}}'\n");
     let rows = place.rows("rows.jsonl", &choice_rows(3));
-    refused(&place.run(json!({"name": file, "dataset": rows}), "out", json!({})), "invalid_task", &["mine.yaml", "doc_to_txt"]);
+    refused(
+        &place.run(json!({"name": file, "dataset": rows}), "out", json!({})),
+        "invalid_task",
+        &["mine.yaml", "doc_to_txt"],
+    );
 }
 
 const LABELLED: &str = "task: mine\noutput_type: multiple_choice\ntest_split: test\ndoc_to_text: '{{question}}'\n\
@@ -68,7 +72,11 @@ fn one_bad_row_among_many_is_left_out_and_told() {
     let data = place.rows("rows.jsonl", &rows);
     let ran = place.run(json!({"name": file, "dataset": data}), "out", json!({}));
     assert_eq!(ran.ending, ExitKind::Done, "{:#?}", ran.lines);
-    assert!(ran.logs().contains("1 of 150 rows are left out; the first is row 17 (line 17)"), "{}", ran.logs());
+    assert!(
+        ran.logs().contains("1 of 150 rows are left out; the first is row 17 (line 17)"),
+        "{}",
+        ran.logs()
+    );
     let results = place.json("out/results.json");
     assert_eq!(results["n-samples"]["mine"], json!({"original": 150, "effective": 149}));
     assert_eq!(results["anneal"]["mine"]["bad_rows"][0]["row"], 17);
@@ -89,9 +97,18 @@ fn a_missing_column_is_named_with_those_that_exist() {
 #[test]
 fn long_prompts_are_cut_from_the_left_and_counted() {
     let place = Place::new();
-    let rows = place.rows("rows.jsonl", &[json!({"question": "the cat and the dog ".repeat(20), "choices": ["a", "b"], "answer": 0}),
-        json!({"question": "x", "choices": ["a", "b"], "answer": 1})]);
-    let ran = place.run(json!({"name": "custom_multiple_choice", "dataset": rows}), "out", json!({"max_length": 40}));
+    let rows = place.rows(
+        "rows.jsonl",
+        &[
+            json!({"question": "the cat and the dog ".repeat(20), "choices": ["a", "b"], "answer": 0}),
+            json!({"question": "x", "choices": ["a", "b"], "answer": 1}),
+        ],
+    );
+    let ran = place.run(
+        json!({"name": "custom_multiple_choice", "dataset": rows}),
+        "out",
+        json!({"max_length": 40}),
+    );
     assert_eq!(ran.ending, ExitKind::Done, "{:#?}", ran.lines);
     assert!(ran.logs().contains("1 prompts were longer than the context"), "{}", ran.logs());
     let details = &place.json("out/results.json")["anneal"]["custom_multiple_choice"];
@@ -122,7 +139,8 @@ fn a_conversation_without_a_template_and_an_empty_file_are_refused() {
     let empty = place.file("empty.jsonl", "");
     let ran = place.run(json!({"name": "custom_multiple_choice", "dataset": empty}), "out", json!({}));
     assert_eq!(ran.ending, ExitKind::BadInput, "{:#?}", ran.lines);
-    let rows = place.rows("rows.jsonl", &[json!({"messages": [{"role": "user", "content": "only a question"}]})]);
+    let rows =
+        place.rows("rows.jsonl", &[json!({"messages": [{"role": "user", "content": "only a question"}]})]);
     let ran = place.run(json!({"name": "heldout_loss", "dataset": rows}), "out2", json!({}));
     assert_eq!(ran.ending, ExitKind::BadInput, "{:#?}", ran.lines);
 }

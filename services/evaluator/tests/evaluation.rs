@@ -33,23 +33,42 @@ fn results_and_samples_have_the_harness_s_shape() {
     let samples = place.samples(&format!("out/{SAMPLES}"));
     assert_eq!(samples.len(), 10);
     let keys: Vec<&str> = samples[0].as_object().unwrap().keys().map(String::as_str).take(11).collect();
-    let expected = ["doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics", "doc_hash", "prompt_hash", "target_hash"];
+    let expected = [
+        "doc_id",
+        "doc",
+        "target",
+        "arguments",
+        "resps",
+        "filtered_resps",
+        "filter",
+        "metrics",
+        "doc_hash",
+        "prompt_hash",
+        "target_hash",
+    ];
     assert_eq!(keys, expected);
     assert_eq!(samples[3]["metrics"], json!(["acc", "acc_norm"]));
     let context = samples[3]["arguments"]["gen_args_0"]["arg_0"].as_str().unwrap();
     assert_eq!(context.matches("Question: ").count(), 3, "two examples and the question");
     let mean = samples.iter().map(|sample| sample["acc"].as_f64().unwrap()).sum::<f64>() / 10.0;
     assert!((mean - scores["acc,none"].as_f64().unwrap()).abs() < 1e-12);
-    assert!(ran.lines.iter().any(|line| line["type"] == "progress" && line["done"] == 10 && line["total"] == 10));
+    assert!(
+        ran.lines.iter().any(|line| line["type"] == "progress" && line["done"] == 10 && line["total"] == 10)
+    );
 }
 
 #[test]
 fn scores_do_not_depend_on_batches_or_threads() {
     let place = Place::new();
     let mut seen = Vec::new();
-    for (index, (batch_tokens, threads)) in [(1, 1), (64, 2), (100_000, 2), (300, 3)].into_iter().enumerate() {
+    for (index, (batch_tokens, threads)) in [(1, 1), (64, 2), (100_000, 2), (300, 3)].into_iter().enumerate()
+    {
         let output = format!("out{index}");
-        let ran = place.run(custom(&place, 25, json!({"num_fewshot": 1})), &output, json!({"batch_tokens": batch_tokens, "threads": threads}));
+        let ran = place.run(
+            custom(&place, 25, json!({"num_fewshot": 1})),
+            &output,
+            json!({"batch_tokens": batch_tokens, "threads": threads}),
+        );
         assert_eq!(ran.ending, ExitKind::Done, "{:#?}", ran.lines);
         seen.push(place.read(&format!("{output}/{SAMPLES}")));
     }
@@ -114,11 +133,15 @@ fn another_model_s_samples_are_not_continued() {
 fn held_out_loss_is_a_mean_over_tokens() {
     let place = Place::new();
     let chat = |q: &str, a: &str| json!({"messages": [{"role": "user", "content": q}, {"role": "assistant", "content": a}]});
-    let file = place.rows("sft.jsonl", &[chat("hi", "hello there"), chat("what is it?", "the cat and the dog"), chat("more", "no")]);
+    let file = place.rows(
+        "sft.jsonl",
+        &[chat("hi", "hello there"), chat("what is it?", "the cat and the dog"), chat("more", "no")],
+    );
     let ran = place.run(json!({"name": "heldout_loss", "dataset": file}), "out", json!({}));
     assert_eq!(ran.ending, ExitKind::Done, "{:#?}", ran.lines);
     let scores = &ran.result()["scores"]["heldout_loss"];
-    let (loss, perplexity) = (scores["loss,none"].as_f64().unwrap(), scores["token_perplexity,none"].as_f64().unwrap());
+    let (loss, perplexity) =
+        (scores["loss,none"].as_f64().unwrap(), scores["token_perplexity,none"].as_f64().unwrap());
     assert!(loss > 0.0 && (loss.exp() - perplexity).abs() < 1e-9 * perplexity);
     let samples = place.samples("out/samples_heldout_loss.jsonl");
     let (sum, tokens) = samples.iter().fold((0.0, 0.0), |(sum, tokens), sample| {
@@ -126,7 +149,10 @@ fn held_out_loss_is_a_mean_over_tokens() {
     });
     assert!((sum / tokens - loss).abs() < 1e-12);
     let last = samples[0]["arguments"]["gen_args_0"]["arg_1"].as_str().unwrap();
-    assert_eq!(last, "hello there<|im_end|>", "the end of the turn is scored, the line break after it is not");
+    assert_eq!(
+        last, "hello there<|im_end|>",
+        "the end of the turn is scored, the line break after it is not"
+    );
 }
 
 #[test]
@@ -135,12 +161,16 @@ fn rolling_perplexity_covers_a_text_longer_than_the_context() {
     let text = "the cat sat on the mat and then the dog came in. ".repeat(6);
     let file = place.rows("texts.jsonl", &[json!({"text": text}), json!({"text": "short"})]);
     let run = |output: &str, length: usize| {
-        let ran = place.run(json!({"name": "perplexity", "dataset": file}), output, json!({"max_length": length}));
+        let ran =
+            place.run(json!({"name": "perplexity", "dataset": file}), output, json!({"max_length": length}));
         assert_eq!(ran.ending, ExitKind::Done, "{:#?}", ran.lines);
         place.samples(&format!("{output}/samples_perplexity.jsonl"))
     };
     let (short, long) = (run("a", 16), run("b", 120));
-    assert_eq!(short[0]["token_perplexity"][1], long[0]["token_perplexity"][1], "every token once, whatever the window");
+    assert_eq!(
+        short[0]["token_perplexity"][1], long[0]["token_perplexity"][1],
+        "every token once, whatever the window"
+    );
     assert_ne!(short[0]["token_perplexity"][0], long[0]["token_perplexity"][0]);
     assert_eq!(short[0]["byte_perplexity"][1].as_f64().unwrap() as usize, text.len());
 }
@@ -148,12 +178,20 @@ fn rolling_perplexity_covers_a_text_longer_than_the_context() {
 #[test]
 fn answers_are_generated_filtered_and_matched() {
     let place = Place::new();
-    let file = place.rows("qa.jsonl", &[json!({"question": "who?", "answer": "x"}), json!({"question": "why is it so?", "answers": ["a", "b"]})]);
+    let file = place.rows(
+        "qa.jsonl",
+        &[
+            json!({"question": "who?", "answer": "x"}),
+            json!({"question": "why is it so?", "answers": ["a", "b"]}),
+        ],
+    );
     let task = json!({"name": "custom_question_answer", "dataset": file});
-    let yaml = "include: base.yaml\ntask: short_answers\ngeneration_kwargs: {until: [' '], max_gen_toks: 6}\n";
+    let yaml =
+        "include: base.yaml\ntask: short_answers\ngeneration_kwargs: {until: [' '], max_gen_toks: 6}\n";
     place.file("base.yaml", include_str!("../tasks/custom_question_answer.yaml"));
     let short = place.file("short.yaml", yaml);
-    let ran = place.run(json!({"name": short, "dataset": task["dataset"]}), "out", json!({"max_length": 100}));
+    let ran =
+        place.run(json!({"name": short, "dataset": task["dataset"]}), "out", json!({"max_length": 100}));
     assert_eq!(ran.ending, ExitKind::Done, "{:#?}", ran.lines);
     let samples = place.samples("out/samples_short_answers.jsonl");
     assert_eq!(samples.len(), 2);
@@ -169,6 +207,9 @@ fn the_chat_template_wraps_the_context() {
     assert_eq!(ran.ending, ExitKind::Done, "{:#?}", ran.lines);
     let arguments = &place.samples(&format!("out/{SAMPLES}"))[0]["arguments"]["gen_args_0"];
     let context = arguments["arg_0"].as_str().unwrap();
-    assert!(context.starts_with("<|im_start|>user\nQuestion: ") && context.ends_with("<|im_start|>assistant\n"), "{context:?}");
+    assert!(
+        context.starts_with("<|im_start|>user\nQuestion: ") && context.ends_with("<|im_start|>assistant\n"),
+        "{context:?}"
+    );
     assert!(!arguments["arg_1"].as_str().unwrap().starts_with(' '), "no delimiter after a template");
 }

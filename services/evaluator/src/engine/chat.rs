@@ -6,8 +6,10 @@ use super::prompts::{Chat, Message};
 
 impl Chat for ChatTemplate {
     fn render(&self, messages: &[Message], generation: bool) -> Result<String, String> {
-        let theirs: Vec<anneal_model::Message> =
-            messages.iter().map(|message| anneal_model::Message::new(message.role, message.content.as_str())).collect();
+        let theirs: Vec<anneal_model::Message> = messages
+            .iter()
+            .map(|message| anneal_model::Message::new(message.role, message.content.as_str()))
+            .collect();
         let options = RenderOptions::generation_prompt(generation);
         let mut text = ChatTemplate::render(self, &theirs, &options).map_err(|error| error.to_string())?;
         if !generation && let Some(last) = messages.last() {

@@ -52,7 +52,9 @@ pub enum Error {
     #[error("model: {0}")]
     Model(String),
     /// The model computes something that is not a number.
-    #[error("the model computes log-probabilities that are not numbers (NaN) for task {task}, row {row}: its weights or its precision are broken")]
+    #[error(
+        "the model computes log-probabilities that are not numbers (NaN) for task {task}, row {row}: its weights or its precision are broken"
+    )]
     NotANumber {
         /// The task.
         task: String,
@@ -60,7 +62,9 @@ pub enum Error {
         row: usize,
     },
     /// `output_dir` holds samples of a different evaluation.
-    #[error("{path} was written by another evaluation; different: {differences}. Choose another output_dir, or set resume to false to discard it")]
+    #[error(
+        "{path} was written by another evaluation; different: {differences}. Choose another output_dir, or set resume to false to discard it"
+    )]
     OtherEvaluation {
         /// The journal.
         path: PathBuf,

@@ -66,16 +66,21 @@ pub(super) fn evaluate(
     let (task, mut bad) = load(plan.config, &plan.dataset, num_fewshot)?;
     let invalid = |message: String| Error::task(task.name(), message);
     let metrics = metrics_of(&task).map_err(invalid)?;
-    let pipelines = Pipeline::compile(task.config.filter_list.as_deref()).map_err(|message| Error::task(task.name(), message))?;
+    let pipelines = Pipeline::compile(task.config.filter_list.as_deref())
+        .map_err(|message| Error::task(task.name(), message))?;
     if task.config.test_split.as_ref().is_some_and(|split| *split != task.split) {
-        output.log(Level::Info, format!("{}: split `{}` is evaluated; the dataset has no `test`", task.name(), task.split));
+        output.log(
+            Level::Info,
+            format!("{}: split `{}` is evaluated; the dataset has no `test`", task.name(), task.split),
+        );
     }
     let original = task.docs.len() + bad.len();
     let within = limit.unwrap_or(original).min(original);
     bad.retain(|row| row.row <= within);
     let asked = ask(spec, model, &task, within, num_fewshot, &mut bad);
     tolerate(&task, &bad, within, output)?;
-    let mut journal = Journal::open(&folder.join(format!("responses_{}.jsonl", task.name())), header, spec.resume)?;
+    let mut journal =
+        Journal::open(&folder.join(format!("responses_{}.jsonl", task.name())), header, spec.resume)?;
     answer(spec, model, &task, &asked, &mut journal, &mut bad, within, output, stop)?;
     finish(&task, &metrics, &pipelines, &asked, &journal, bad, within, folder, output).map(|mut summary| {
         summary.num_fewshot = num_fewshot;
@@ -85,9 +90,19 @@ pub(super) fn evaluate(
 }
 
 /// The requests of every row. Rows are taken in order: each draw of examples moves the generator on.
-fn ask<'a>(spec: &EvaluatorSpec, model: &Model, task: &'a Task, within: usize, num_fewshot: usize, bad: &mut Vec<BadRow>) -> Vec<Asked<'a>> {
-    let chat: Option<&dyn Chat> =
-        if spec.apply_chat_template { model.template.as_ref().map(|template| template as &dyn Chat) } else { None };
+fn ask<'a>(
+    spec: &EvaluatorSpec,
+    model: &Model,
+    task: &'a Task,
+    within: usize,
+    num_fewshot: usize,
+    bad: &mut Vec<BadRow>,
+) -> Vec<Asked<'a>> {
+    let chat: Option<&dyn Chat> = if spec.apply_chat_template {
+        model.template.as_ref().map(|template| template as &dyn Chat)
+    } else {
+        None
+    };
     let mut sampling = Sampling::new(task, spec.seed);
     let mut asked = Vec::with_capacity(within);
     for doc in task.docs.iter().take_while(|doc| doc.row <= within) {
@@ -116,14 +131,27 @@ fn tolerate(task: &Task, bad: &[BadRow], within: usize, output: &mut Output) -> 
     if bad.len() as f64 > BAD_ROW_SHARE * within as f64 {
         let others = match bad.len() {
             1 => format!(" (1 of {within} rows; at most {:.0}% may fail)", BAD_ROW_SHARE * 100.0),
-            several => format!(" (the first of {several} bad rows of {within}; at most {:.0}% may fail)", BAD_ROW_SHARE * 100.0),
+            several => format!(
+                " (the first of {several} bad rows of {within}; at most {:.0}% may fail)",
+                BAD_ROW_SHARE * 100.0
+            ),
         };
         let reason = first.reason.clone();
-        return Err(Error::Row { task: task.name().to_owned(), row: first.row, line: first.line, reason, others });
+        return Err(Error::Row {
+            task: task.name().to_owned(),
+            row: first.row,
+            line: first.line,
+            reason,
+            others,
+        });
     }
     let message = format!(
         "{}: {} of {within} rows are left out; the first is row {} (line {}): {}",
-        task.name(), bad.len(), first.row, first.line, first.reason
+        task.name(),
+        bad.len(),
+        first.row,
+        first.line,
+        first.reason
     );
     output.log(Level::Warn, message);
     Ok(())
@@ -147,13 +175,17 @@ fn answer(
         asked.iter().filter(|row| journal.answers(row.doc.id(), &row.digest).is_none()).collect();
     let done = asked.len() - open.len();
     if done > 0 {
-        output.log(Level::Info, format!("{}: {done} of {} samples were scored before", task.name(), asked.len()));
+        output.log(
+            Level::Info,
+            format!("{}: {done} of {} samples were scored before", task.name(), asked.len()),
+        );
     }
     let mut pending = encode(model, &open, bad);
     tolerate(task, bad, within, output)?;
     // Longest first: the peak of memory comes at once, and a batch's rows are alike.
     pending.sort_by_key(|row| (std::cmp::Reverse(row.work()), row.asked.doc.row));
-    let mut progress = Progress::new(done, asked.len(), pending.iter().map(Pending::work).sum(), clock.monotonic());
+    let mut progress =
+        Progress::new(done, asked.len(), pending.iter().map(Pending::work).sum(), clock.monotonic());
     progress.advance(0, 0, clock.monotonic(), output);
     if pending.is_empty() {
         return Ok(());
@@ -168,7 +200,8 @@ fn answer(
         }
         let generates = rest[0].sequences.is_empty();
         let sequences: Vec<&[TokenRequest]> = rest.iter().map(|row| row.sequences.as_slice()).collect();
-        let count = if generates { PROMPTS.min(rest.len()) } else { scorer.fit(&sequences).clamp(1, rest.len()) };
+        let count =
+            if generates { PROMPTS.min(rest.len()) } else { scorer.fit(&sequences).clamp(1, rest.len()) };
         let (batch, later) = rest.split_at(count);
         rest = later;
         let answers = if generates {
@@ -279,7 +312,12 @@ impl Pending<'_> {
 }
 
 /// Answers prompts, each as often as the task asks; an answer without a draw is the same every time.
-fn generate(spec: &EvaluatorSpec, scorer: &mut dyn super::backend::Scorer, batch: &[Pending<'_>], repeats: usize) -> Result<Vec<Answered>> {
+fn generate(
+    spec: &EvaluatorSpec,
+    scorer: &mut dyn super::backend::Scorer,
+    batch: &[Pending<'_>],
+    repeats: usize,
+) -> Result<Vec<Answered>> {
     let mut prompts = Vec::new();
     for row in batch {
         for (request, encoded) in row.asked.requests.iter().zip(&row.encoded) {
@@ -296,7 +334,11 @@ fn generate(spec: &EvaluatorSpec, scorer: &mut dyn super::backend::Scorer, batch
         let mut responses = Vec::new();
         for request in &row.asked.requests {
             let Request::Generate { stops, .. } = request else { continue };
-            let own: Vec<Response> = texts.by_ref().take(draws(stops, repeats)).map(|text| Response::Text(cut(text, stops))).collect();
+            let own: Vec<Response> = texts
+                .by_ref()
+                .take(draws(stops, repeats))
+                .map(|text| Response::Text(cut(text, stops)))
+                .collect();
             responses.push((0..repeats.max(1)).map(|repeat| own[repeat % own.len()].clone()).collect());
         }
         answered.push(row.answered(responses));
@@ -314,7 +356,8 @@ fn seed(seed: u64, doc_id: usize, repeat: usize) -> u64 {
 }
 
 fn cut(text: String, stops: &Stops) -> String {
-    let first = stops.until.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| text.find(stop.as_str())).min();
+    let first =
+        stops.until.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| text.find(stop.as_str())).min();
     first.map_or(text.clone(), |at| text[..at].to_owned())
 }
 
@@ -337,11 +380,22 @@ fn finish(
         let mut rows: Vec<Sample<'_>> = Vec::with_capacity(asked.len());
         for row in asked {
             let Some(answered) = journal.answers(row.doc.id(), &row.digest) else { continue };
-            let filtered = answered.responses.iter().map(|answers| pipeline.apply(answers)).collect::<std::result::Result<Vec<_>, _>>();
-            let scored = filtered.and_then(|filtered| score_row(task, metrics, row.doc, &filtered).map(|metrics| (filtered, metrics)));
+            let filtered = answered
+                .responses
+                .iter()
+                .map(|answers| pipeline.apply(answers))
+                .collect::<std::result::Result<Vec<_>, _>>();
+            let scored = filtered.and_then(|filtered| {
+                score_row(task, metrics, row.doc, &filtered).map(|metrics| (filtered, metrics))
+            });
             match scored {
                 Ok((filtered, metrics)) => rows.push(Sample {
-                    doc: row.doc, requests: &row.requests, answered, filter: &pipeline.name, filtered, metrics,
+                    doc: row.doc,
+                    requests: &row.requests,
+                    answered,
+                    filter: &pipeline.name,
+                    filtered,
+                    metrics,
                 }),
                 Err(reason) if bad.iter().all(|known| known.row != row.doc.row) => {
                     bad.push(BadRow { row: row.doc.row, line: row.doc.line, reason });
@@ -359,7 +413,10 @@ fn finish(
         config: task.config.clone(),
         num_fewshot: 0,
         scores,
-        higher_is_better: metrics.iter().map(|metric| (metric.name.clone(), metric.higher_is_better)).collect(),
+        higher_is_better: metrics
+            .iter()
+            .map(|metric| (metric.name.clone(), metric.higher_is_better))
+            .collect(),
         original: 0,
         effective: samples.len() / pipelines.len().max(1),
         split: task.split.clone(),
@@ -374,7 +431,9 @@ fn figures(task: &Task, metrics: &[MetricOf], filter: &str, rows: &[Sample<'_>])
     for metric in metrics {
         let values: Vec<Metric> = rows
             .iter()
-            .filter_map(|row| row.metrics.iter().find(|(name, _)| *name == metric.name).map(|(_, value)| value.clone()))
+            .filter_map(|row| {
+                row.metrics.iter().find(|(name, _)| *name == metric.name).map(|(_, value)| value.clone())
+            })
             .collect();
         if values.is_empty() {
             continue;
@@ -396,7 +455,11 @@ fn truncation(task: &Task, asked: &[Asked<'_>], journal: &Journal, output: &mut 
         .collect();
     let total = cut.iter().sum();
     if !cut.is_empty() {
-        let message = format!("{}: {} prompts were longer than the context; {total} tokens were cut from their left", task.name(), cut.len());
+        let message = format!(
+            "{}: {} prompts were longer than the context; {total} tokens were cut from their left",
+            task.name(),
+            cut.len()
+        );
         output.log(Level::Warn, message);
     }
     (cut.len(), total)

@@ -28,7 +28,8 @@ pub fn run_spec(spec: &EvaluatorSpec, output: &mut Output, stop: &Stop) -> Resul
     let folder = PathBuf::from(&spec.output_dir);
     std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
     anneal_kernels::set_threads(spec.threads).map_err(|error| Error::spec("threads", error.to_string()))?;
-    let (mut model, digest) = output.stage("open_model", |_| Ok::<_, Error>((Model::open(spec)?, identity(&spec.model)?)))?;
+    let (mut model, digest) =
+        output.stage("open_model", |_| Ok::<_, Error>((Model::open(spec)?, identity(&spec.model)?)))?;
     if spec.apply_chat_template && model.template.is_none() {
         return Err(Error::spec("apply_chat_template", "the model has no chat template"));
     }
@@ -37,8 +38,8 @@ pub fn run_spec(spec: &EvaluatorSpec, output: &mut Output, stop: &Stop) -> Resul
     for plan in plans {
         let name = plan.config.task.clone();
         let header = header(spec, &model, &digest, &plan);
-        let summary = output
-            .stage(&name, |output| evaluate(spec, &mut model, plan, &header, &folder, output, stop))?;
+        let summary =
+            output.stage(&name, |output| evaluate(spec, &mut model, plan, &header, &folder, output, stop))?;
         order.push(name.clone());
         summaries.insert(name, summary);
     }
@@ -67,10 +68,18 @@ fn plans(spec: &EvaluatorSpec) -> Result<(Vec<Plan>, Vec<Group>)> {
         for config in selection.tasks {
             check_name(&config, &field)?;
             if plans.iter().any(|plan| plan.config.task == config.task) {
-                return Err(Error::spec(format!("{field}.name"), format!("task {} is named twice", config.task)));
+                return Err(Error::spec(
+                    format!("{field}.name"),
+                    format!("task {} is named twice", config.task),
+                ));
             }
             let num_fewshot = task.num_fewshot.or(config.num_fewshot).unwrap_or(0);
-            plans.push(Plan { config, dataset: PathBuf::from(&task.dataset), num_fewshot, limit: task.limit });
+            plans.push(Plan {
+                config,
+                dataset: PathBuf::from(&task.dataset),
+                num_fewshot,
+                limit: task.limit,
+            });
         }
         groups.extend(selection.groups);
     }
@@ -81,7 +90,11 @@ fn plans(spec: &EvaluatorSpec) -> Result<(Vec<Plan>, Vec<Group>)> {
 fn check_name(config: &TaskConfig, field: &str) -> Result<()> {
     let name = &config.task;
     let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
-    if plain { Ok(()) } else { Err(Error::spec(format!("{field}.name"), format!("{name:?} cannot be part of a file's name"))) }
+    if plain {
+        Ok(())
+    } else {
+        Err(Error::spec(format!("{field}.name"), format!("{name:?} cannot be part of a file's name")))
+    }
 }
 
 /// What decides a task's answers besides its requests.
@@ -108,8 +121,12 @@ fn facts(spec: &EvaluatorSpec, model: &Model, digest: &str, date: f64, started: 
         "limit": null, "bootstrap_iters": 100_000, "gen_kwargs": null, "random_seed": spec.seed, "numpy_seed": spec.seed,
         "torch_seed": spec.seed, "fewshot_seed": spec.seed,
     });
-    let template = spec.apply_chat_template.then(|| model.template.as_ref().map(anneal_model::ChatTemplate::source)).flatten();
-    let sanitized: String = name.chars().map(|c| if c.is_alphanumeric() || c == '.' || c == '-' { c } else { '_' }).collect();
+    let template = spec
+        .apply_chat_template
+        .then(|| model.template.as_ref().map(anneal_model::ChatTemplate::source))
+        .flatten();
+    let sanitized: String =
+        name.chars().map(|c| if c.is_alphanumeric() || c == '.' || c == '-' { c } else { '_' }).collect();
     let tokenizer = model.encoder.tokenizer();
     let more = json!({
         "git_hash": null, "date": date, "pretty_env_info": concat!("anneal-evaluator ", env!("CARGO_PKG_VERSION")),
@@ -133,7 +150,8 @@ fn sha256(text: &str) -> String {
 
 fn write_results(path: &Path, results: &Value) -> Result<()> {
     let partial = path.with_extension("json.partial");
-    let text = super::python::dumps(results).map_err(|error| Error::Io { path: path.to_owned(), source: error.into() })?;
+    let text = super::python::dumps(results)
+        .map_err(|error| Error::Io { path: path.to_owned(), source: error.into() })?;
     std::fs::write(&partial, text).map_err(Error::io(&partial))?;
     std::fs::rename(&partial, path).map_err(Error::io(path))
 }

@@ -42,6 +42,7 @@ pub fn run(spec: &Path, writer: Box<dyn Write + Send>, stop: &Stop) -> ExitKind 
 }
 
 fn read_spec(path: &Path) -> Result<EvaluatorSpec> {
-    let text = std::fs::read_to_string(path).map_err(|error| Error::spec("spec", format!("{}: {error}", path.display())))?;
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Error::spec("spec", format!("{}: {error}", path.display())))?;
     serde_json::from_str(&text).map_err(|error| Error::spec("spec", format!("{}: {error}", path.display())))
 }

@@ -31,11 +31,7 @@ impl Output {
     }
 
     /// Runs `work` as the stage `name`, between its two lines.
-    pub fn stage<T, E>(
-        &mut self,
-        name: &str,
-        work: impl FnOnce(&mut Self) -> Result<T, E>,
-    ) -> Result<T, E> {
+    pub fn stage<T, E>(&mut self, name: &str, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
         let outer = std::mem::replace(&mut self.stage, name.to_owned());
         self.line(&Line::Stage { name: name.to_owned(), state: StageState::Started });
         let result = work(self);

@@ -35,7 +35,8 @@ impl Progress {
 
     fn eta(&self, now: Instant) -> Option<f64> {
         let left = self.work_total.saturating_sub(self.work_done) as f64;
-        (self.work_done > 0).then(|| now.duration_since(self.started).as_secs_f64() / self.work_done as f64 * left)
+        (self.work_done > 0)
+            .then(|| now.duration_since(self.started).as_secs_f64() / self.work_done as f64 * left)
     }
 }
 

@@ -108,11 +108,15 @@ pub fn run_spec(spec: &Path, stop: &Stop) -> Ran {
 
 /// Multiple-choice rows of uneven lengths.
 pub fn choice_rows(count: usize) -> Vec<Value> {
-    let words = ["the cat", "a dog and the hat", "in the end there was", "no", "one more thing that they said"];
+    let words =
+        ["the cat", "a dog and the hat", "in the end there was", "no", "one more thing that they said"];
     (0..count)
         .map(|index| {
-            let choices: Vec<String> = (0..4).map(|c| format!("{} {}", words[(index + c) % 5], words[(index * 3 + c) % 5])).collect();
-            let question = format!("{} {}?", words[index % 5], words[(index * 7 + 2) % 5].repeat(1 + index % 3));
+            let choices: Vec<String> = (0..4)
+                .map(|c| format!("{} {}", words[(index + c) % 5], words[(index * 3 + c) % 5]))
+                .collect();
+            let question =
+                format!("{} {}?", words[index % 5], words[(index * 7 + 2) % 5].repeat(1 + index % 3));
             json!({"question": question, "choices": choices, "answer": index % 4})
         })
         .collect()

@@ -72,7 +72,8 @@ impl Candle {
         while start < rows.len() {
             let mut end = start;
             let mut total = 0;
-            while end < rows.len() && (end == start || total + rows[end][0].input.len() <= self.batch_tokens) {
+            while end < rows.len() && (end == start || total + rows[end][0].input.len() <= self.batch_tokens)
+            {
                 total += rows[end][0].input.len();
                 end += 1;
             }
@@ -98,7 +99,10 @@ impl Candle {
         let mut states: Vec<Stem<'_>> = Vec::with_capacity(rows.len());
         for (index, row) in rows {
             let with_prefix = self.starts_with_prefix(row);
-            let end = row.iter().skip(1).fold(row[0].input.len(), |end, request| shared(&row[0].input[..end], &request.input));
+            let end = row
+                .iter()
+                .skip(1)
+                .fold(row[0].input.len(), |end, request| shared(&row[0].input[..end], &request.input));
             let start = if with_prefix { self.prefix.len() } else { 0 };
             let cache = self.slot(with_prefix)?;
             states.push(Stem { row: *index, requests: row, start, end: end.max(start), cache, with_prefix });
@@ -144,7 +148,10 @@ impl Candle {
         let mut offset = 0;
         let mut batch: Vec<(&mut KvCache, &[u32])> = Vec::new();
         for state in states.iter_mut() {
-            let Some(request) = state.requests.get(choice).filter(|request| request.input.len() > state.end) else { continue };
+            let Some(request) = state.requests.get(choice).filter(|request| request.input.len() > state.end)
+            else {
+                continue;
+            };
             wanted.add(offset, state.end..request.input.len(), state.row, choice, request);
             offset += request.input.len() - state.end;
             state.cache.truncate(state.end);
@@ -166,14 +173,19 @@ impl Candle {
             let count = indices.len();
             let indices = Tensor::from_vec(indices, count, hidden_td.device()).map_err(failed)?;
             let picked_td = hidden_td.index_select(&indices, 0).map_err(failed)?;
-            let logits = self.decoder.logits(&picked_td).and_then(|logits_tv| Ok(logits_tv.flatten_all()?.to_vec1::<f32>()?));
+            let logits = self
+                .decoder
+                .logits(&picked_td)
+                .and_then(|logits_tv| Ok(logits_tv.flatten_all()?.to_vec1::<f32>()?));
             let logits = logits.map_err(failed)?;
             let read: Vec<Vec<(Target, f32, bool)>> = logits
                 .par_chunks(vocabulary)
                 .zip(chunk)
                 .map(|(logits, (_, targets))| {
                     let row = Row::new(logits);
-                    let one = |target: &Target| (*target, row.log_probability(logits, target.id), row.best == target.id);
+                    let one = |target: &Target| {
+                        (*target, row.log_probability(logits, target.id), row.best == target.id)
+                    };
                     targets.iter().map(one).collect()
                 })
                 .collect();
@@ -213,7 +225,9 @@ impl Scorer for Candle {
     fn score(&mut self, rows: &[&[TokenRequest]]) -> Result<Vec<Vec<Score>>> {
         let mut board = Board::new(rows);
         // A row of windows, or of one request, has no beginning to share.
-        let alike = |row: &[TokenRequest]| row.len() > 1 && row.iter().all(|one| shared(&one.input, &row[0].input) > 0);
+        let alike = |row: &[TokenRequest]| {
+            row.len() > 1 && row.iter().all(|one| shared(&one.input, &row[0].input) > 0)
+        };
         let mut alone: Vec<(usize, usize)> = Vec::new();
         let mut together = Vec::new();
         for (index, row) in rows.iter().enumerate() {
@@ -288,7 +302,14 @@ struct Wanted(std::collections::BTreeMap<u32, Vec<Target>>);
 
 impl Wanted {
     /// The targets of a request whose positions lie in `range`; position `range.start` is at `offset` of the pass.
-    fn add(&mut self, offset: usize, range: std::ops::Range<usize>, row: usize, request: usize, what: &TokenRequest) {
+    fn add(
+        &mut self,
+        offset: usize,
+        range: std::ops::Range<usize>,
+        row: usize,
+        request: usize,
+        what: &TokenRequest,
+    ) {
         let first = what.first_scored();
         for position in range.start.max(first)..range.end.min(what.input.len()) {
             let place = position - first;

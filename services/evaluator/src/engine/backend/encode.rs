@@ -69,9 +69,15 @@ impl Encoder {
             Request::Completion { context, continuation, ends } => self.pair(context, continuation, *ends),
             Request::Rolling { text } => self.rolling(text),
             Request::Generate { context, stops } => {
-                let room = self.max_length.checked_sub(stops.max_tokens).filter(|room| *room > 0).ok_or_else(|| {
-                    format!("max_gen_toks {} leaves no room for a prompt in {} tokens", stops.max_tokens, self.max_length)
-                })?;
+                let room =
+                    self.max_length.checked_sub(stops.max_tokens).filter(|room| *room > 0).ok_or_else(
+                        || {
+                            format!(
+                                "max_gen_toks {} leaves no room for a prompt in {} tokens",
+                                stops.max_tokens, self.max_length
+                            )
+                        },
+                    )?;
                 let mut ids = self.ids(context)?;
                 let truncated = ids.len().saturating_sub(room);
                 ids.drain(..truncated);
@@ -92,7 +98,11 @@ impl Encoder {
     fn pair(&self, context: &str, continuation: &str, ends: bool) -> Result<Encoded, String> {
         let (context_ids, mut targets) = if context.is_empty() {
             let ids = self.tokenizer.encode(continuation, false).map_err(|error| error.to_string())?;
-            if ids.first() == Some(&self.prefix_id) { (ids[..1].to_vec(), ids[1..].to_vec()) } else { (vec![self.prefix_id], ids) }
+            if ids.first() == Some(&self.prefix_id) {
+                (ids[..1].to_vec(), ids[1..].to_vec())
+            } else {
+                (vec![self.prefix_id], ids)
+            }
         } else {
             let context_ids = self.ids(context)?;
             let mut whole = self.ids(&format!("{context}{continuation}"))?;
@@ -106,7 +116,11 @@ impl Encoder {
             return Err(format!("the continuation {continuation:?} adds no token to its context"));
         }
         if targets.len() > self.max_length {
-            return Err(format!("the continuation has {} tokens, and the model takes {}", targets.len(), self.max_length));
+            return Err(format!(
+                "the continuation has {} tokens, and the model takes {}",
+                targets.len(),
+                self.max_length
+            ));
         }
         let context_tokens = context_ids.len();
         let mut input = context_ids;
@@ -134,7 +148,10 @@ impl Encoder {
         while predicted < ids.len() {
             let end = (predicted + self.max_length).min(ids.len());
             let start = end - self.max_length - 1;
-            sequences.push(TokenRequest { input: ids[start..end - 1].to_vec(), targets: ids[predicted..end].to_vec() });
+            sequences.push(TokenRequest {
+                input: ids[start..end - 1].to_vec(),
+                targets: ids[predicted..end].to_vec(),
+            });
             predicted = end;
         }
         if sequences.is_empty() {
@@ -194,7 +211,9 @@ mod tests {
         let text = "the cat sat on the mat and the dog ran away";
         let encoder = encoder(8);
         let ids = encoder.ids(text).unwrap();
-        let Encoded::Score { sequences, .. } = encoder.encode(&Request::Rolling { text: text.into() }).unwrap() else {
+        let Encoded::Score { sequences, .. } =
+            encoder.encode(&Request::Rolling { text: text.into() }).unwrap()
+        else {
             panic!("sequences expected")
         };
         let covered: Vec<u32> = sequences.iter().flat_map(|window| window.targets.clone()).collect();

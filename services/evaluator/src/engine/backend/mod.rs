@@ -8,8 +8,8 @@ mod open;
 mod prefix;
 
 pub use encode::{Encoded, Encoder};
-pub use open::{Model, identity};
 pub(crate) use open::hex;
+pub use open::{Model, identity};
 pub use prefix::common_prefix;
 
 use crate::engine::error::Result;

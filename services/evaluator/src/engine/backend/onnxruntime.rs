@@ -43,7 +43,9 @@ impl OnnxRuntime {
 
     fn answer(&mut self, prompt: &Prompt<'_>) -> Result<String> {
         if prompt.stops.temperature > 0.0 {
-            return Err(Error::Model("not supported yet: drawing tokens with backend onnxruntime".to_owned()));
+            return Err(Error::Model(
+                "not supported yet: drawing tokens with backend onnxruntime".to_owned(),
+            ));
         }
         let (mut state, mut logits) = self.session.prefill(&[prompt.ids]).map_err(failed)?;
         let mut ids = Vec::new();

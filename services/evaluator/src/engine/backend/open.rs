@@ -9,10 +9,10 @@ use candle_core::Device;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use super::Scorer;
 use super::candle::Candle;
 use super::encode::Encoder;
 use super::onnxruntime::OnnxRuntime;
-use super::Scorer;
 use crate::engine::error::{Error, Result};
 
 /// Context length of a compiled model that states none.
@@ -42,7 +42,10 @@ impl Model {
     /// Opens the model of a spec.
     pub fn open(spec: &EvaluatorSpec) -> Result<Self> {
         if !matches!(spec.device.as_str(), "auto" | "cpu") {
-            return Err(Error::spec("device", format!("not supported yet: device {:?}; use auto or cpu", spec.device)));
+            return Err(Error::spec(
+                "device",
+                format!("not supported yet: device {:?}; use auto or cpu", spec.device),
+            ));
         }
         let compute = match spec.precision.as_str() {
             "fp32" => Compute::F32,
@@ -54,21 +57,31 @@ impl Model {
         }
         let (base, adapter) = match &spec.model {
             ModelInput::Path(path) => (PathBuf::from(path), None),
-            ModelInput::Adapted(adapted) => (PathBuf::from(&adapted.base), Some(PathBuf::from(&adapted.adapter))),
+            ModelInput::Adapted(adapted) => {
+                (PathBuf::from(&adapted.base), Some(PathBuf::from(&adapted.adapter)))
+            }
         };
         let compiled = base.join("model.onnx").is_file();
         match (spec.backend, compiled) {
-            (Backend::Onnxruntime, false) => {
-                Err(Error::spec("backend", format!("{} is not a compiled folder (no model.onnx)", base.display())))
+            (Backend::Onnxruntime, false) => Err(Error::spec(
+                "backend",
+                format!("{} is not a compiled folder (no model.onnx)", base.display()),
+            )),
+            (Backend::Candle, true) => {
+                Err(Error::spec("backend", "a compiled folder runs on onnxruntime only"))
             }
-            (Backend::Candle, true) => Err(Error::spec("backend", "a compiled folder runs on onnxruntime only")),
             (_, true) if adapter.is_some() => Err(Error::spec("model", "a compiled folder takes no adapter")),
             (_, true) => Self::compiled(spec, base),
             (_, false) => Self::decoder(spec, &base, adapter, compute),
         }
     }
 
-    fn decoder(spec: &EvaluatorSpec, base: &Path, adapter: Option<PathBuf>, compute: Compute) -> Result<Self> {
+    fn decoder(
+        spec: &EvaluatorSpec,
+        base: &Path,
+        adapter: Option<PathBuf>,
+        compute: Compute,
+    ) -> Result<Self> {
         let source = Source::open(base).map_err(failed)?;
         let own = source.config().context_length();
         Ok(Self {
@@ -83,7 +96,8 @@ impl Model {
 
     fn compiled(spec: &EvaluatorSpec, folder: PathBuf) -> Result<Self> {
         let config = genai_config(&folder)?;
-        let length = config["model"]["context_length"].as_u64().map_or(CONTEXT_LENGTH, |length| length as usize);
+        let length =
+            config["model"]["context_length"].as_u64().map_or(CONTEXT_LENGTH, |length| length as usize);
         let tokenizer = Tokenizer::from_folder(&folder, None).map_err(failed)?;
         let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
         let eos_ids: Vec<u32> = match &config["model"]["eos_token_id"] {
@@ -112,8 +126,12 @@ impl Model {
         let tokenizer = self.encoder.tokenizer().clone();
         match &self.weights {
             Weights::Decoder { source, adapter, compute } => {
-                let options =
-                    LoadOptions { compute: *compute, adapter: adapter.clone(), device: Device::Cpu, ..LoadOptions::default() };
+                let options = LoadOptions {
+                    compute: *compute,
+                    adapter: adapter.clone(),
+                    device: Device::Cpu,
+                    ..LoadOptions::default()
+                };
                 let decoder = Decoder::load(source, &options).map_err(failed)?;
                 Ok(Box::new(Candle::new(decoder, tokenizer, self.batch_tokens)))
             }
@@ -179,10 +197,17 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(path).map_err(Error::io(path))? {
         let file = entry.map_err(Error::io(path))?.path();
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let extension = Path::new(&name).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let extension =
+            Path::new(&name).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let decides = matches!(extension, "safetensors" | "gguf" | "onnx" | "data" | "jinja")
-            || ["config.json", "tokenizer.json", "tokenizer_config.json", "adapter_config.json", "genai_config.json"]
-                .contains(&name.as_str());
+            || [
+                "config.json",
+                "tokenizer.json",
+                "tokenizer_config.json",
+                "adapter_config.json",
+                "genai_config.json",
+            ]
+            .contains(&name.as_str());
         if file.is_file() && decides {
             files.push(file);
         }

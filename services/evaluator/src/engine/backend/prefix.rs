@@ -25,7 +25,10 @@ mod tests {
 
     #[test]
     fn scored_positions_stay_outside() {
-        let request = |input: &[u32], targets: &[u32]| TokenRequest { input: input.to_vec(), targets: targets.to_vec() };
+        let request = |input: &[u32], targets: &[u32]| TokenRequest {
+            input: input.to_vec(),
+            targets: targets.to_vec(),
+        };
         let requests = [request(&[1, 2, 3, 4], &[9]), request(&[1, 2, 3, 5, 6], &[7, 8])];
         assert_eq!(common_prefix(&requests), [1, 2, 3]);
         assert_eq!(common_prefix(&[request(&[1, 2], &[2, 3])]), [0_u32; 0]);

@@ -21,14 +21,22 @@ pub enum Context {
 }
 
 /// Builds a row's context from its examples.
-pub fn context(task: &Task, doc: &Doc, examples: &[&Doc], chat: Option<&dyn Chat>) -> Result<Context, String> {
+pub fn context(
+    task: &Task,
+    doc: &Doc,
+    examples: &[&Doc],
+    chat: Option<&dyn Chat>,
+) -> Result<Context, String> {
     let mut messages = Vec::new();
     let description = line(task, &task.config.description, doc)?;
     if !description.is_empty() {
         messages.push(Message::new("system", description));
     }
     for example in examples {
-        messages.extend(example_turn(task, example).map_err(|reason| format!("example at line {}: {reason}", example.line))?);
+        messages.extend(
+            example_turn(task, example)
+                .map_err(|reason| format!("example at line {}: {reason}", example.line))?,
+        );
     }
     let prefix = task.config.gen_prefix.as_ref().map(|source| task.line_of(source, doc)).transpose()?;
     let text = task.text(doc)?;
@@ -109,7 +117,8 @@ fn render(messages: Vec<Message>, begun: bool, chat: Option<&dyn Chat>) -> Resul
     let messages = single_turn(messages);
     chat.render(&messages, !begun).or_else(|first| {
         // Templates without a system role refuse it: once more without, as the harness does.
-        let without: Vec<Message> = messages.iter().filter(|message| message.role != "system").cloned().collect();
+        let without: Vec<Message> =
+            messages.iter().filter(|message| message.role != "system").cloned().collect();
         if without.len() == messages.len() { Err(first) } else { chat.render(&without, !begun) }
     })
 }
@@ -143,7 +152,10 @@ mod tests {
 
     #[test]
     fn examples_precede_the_question_with_delimiters() {
-        let task = task(CHOICE, &[json!({"q": "one?", "gold": 1, "topic": "x"}), json!({"q": "two?", "gold": 0, "topic": "y"})]);
+        let task = task(
+            CHOICE,
+            &[json!({"q": "one?", "gold": 1, "topic": "x"}), json!({"q": "two?", "gold": 0, "topic": "y"})],
+        );
         let plain = context(&task, &task.docs[1], &[&task.docs[0]], None).unwrap();
         assert_eq!(one(plain), "About y.\n\none?\nAnswer: B\n\ntwo?\nAnswer:");
         let chat = context(&task, &task.docs[1], &[&task.docs[0]], Some(&Bracketed)).unwrap();
@@ -161,13 +173,17 @@ mod tests {
         let built = context(&task, &task.docs[0], &[&task.docs[1]], None).unwrap();
         assert_eq!(
             built,
-            Context::PerChoice(vec!["I saw Bo run .\n\nI saw Al".into(), "I saw Bo run .\n\nI saw Bo".into()])
+            Context::PerChoice(vec![
+                "I saw Bo run .\n\nI saw Al".into(),
+                "I saw Bo run .\n\nI saw Bo".into()
+            ])
         );
     }
 
     #[test]
     fn a_begun_answer_is_delimited_and_left_open() {
-        let task = task(&format!("{CHOICE}gen_prefix: 'So:'\n"), &[json!({"q": "one?", "gold": 1, "topic": "x"})]);
+        let task =
+            task(&format!("{CHOICE}gen_prefix: 'So:'\n"), &[json!({"q": "one?", "gold": 1, "topic": "x"})]);
         let built = context(&task, &task.docs[0], &[&task.docs[0]], None).unwrap();
         assert_eq!(one(built), "About x.\n\none?\nAnswer: So: B\n\none?\nAnswer: So:");
         let chat = context(&task, &task.docs[0], &[], Some(&Bracketed)).unwrap();

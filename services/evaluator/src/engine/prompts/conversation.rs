@@ -14,7 +14,8 @@ pub fn conversation(doc: &Doc, template: Conversations<'_>) -> Result<Vec<Reques
     if let (Some(prompt), Some(completion)) = (text(doc, "prompt"), text(doc, "completion")) {
         return Ok(vec![Request::Completion { context: prompt, continuation: completion, ends: true }]);
     }
-    let template = template.ok_or("the row is a conversation, and the model has no chat template to render it with")?;
+    let template =
+        template.ok_or("the row is a conversation, and the model has no chat template to render it with")?;
     let messages = doc.fields.get("messages").and_then(Value::as_array).ok_or("the row has no messages")?;
     let tools = doc.fields.get("tools").filter(|tools| !tools.is_null()).cloned();
     let messages: Vec<(Message, bool)> = messages.iter().map(message).collect::<Result<_, _>>()?;
@@ -29,13 +30,18 @@ pub fn conversation(doc: &Doc, template: Conversations<'_>) -> Result<Vec<Reques
             requests.push(turn(&render(index, true)?, &render(index, false)?, &render(index + 1, false)?)?);
         }
     }
-    if requests.is_empty() { Err("the row has no assistant turn that carries loss".to_owned()) } else { Ok(requests) }
+    if requests.is_empty() {
+        Err("the row has no assistant turn that carries loss".to_owned())
+    } else {
+        Ok(requests)
+    }
 }
 
 fn turn(prompted: &str, before: &str, after: &str) -> Result<Request, String> {
     // Some templates write the generation prompt otherwise than a turn's beginning; then the turn is scored from there.
     let context = [prompted, before].into_iter().find(|context| after.starts_with(context));
-    let context = context.ok_or("the chat template rewrites earlier turns, so a turn cannot be told apart")?;
+    let context =
+        context.ok_or("the chat template rewrites earlier turns, so a turn cannot be told apart")?;
     // The line break after the end-of-turn token belongs to no turn.
     let continuation = after[context.len()..].trim_end_matches('\n').to_owned();
     Ok(Request::Completion { context: context.to_owned(), continuation, ends: false })
@@ -44,7 +50,8 @@ fn turn(prompted: &str, before: &str, after: &str) -> Result<Request, String> {
 fn message(value: &Value) -> Result<(Message, bool), String> {
     let mut fields = value.as_object().cloned().ok_or("a message is not an object")?;
     let weight = fields.remove("weight");
-    let message: Message = serde_json::from_value(Value::Object(fields)).map_err(|error| error.to_string())?;
+    let message: Message =
+        serde_json::from_value(Value::Object(fields)).map_err(|error| error.to_string())?;
     let scored = message.role == "assistant" && weight != Some(Value::Bool(false));
     Ok((message, scored))
 }
@@ -73,7 +80,11 @@ mod tests {
         assert_eq!(requests.len(), 2);
         assert_eq!(
             requests[0],
-            Request::Completion { context: "<|user|>hi<|end|>\n<|assistant|>".into(), continuation: "yo<|end|>".into(), ends: false }
+            Request::Completion {
+                context: "<|user|>hi<|end|>\n<|assistant|>".into(),
+                continuation: "yo<|end|>".into(),
+                ends: false
+            }
         );
         assert!(conversation(&doc, None).unwrap_err().contains("chat template"));
     }

@@ -38,17 +38,26 @@ impl<'a> Sampling<'a> {
             return Ok(Vec::new());
         }
         let short = || {
-            format!("{count} examples are asked for, and split `{}` has {}", self.split_name(), self.pool.len())
+            format!(
+                "{count} examples are asked for, and split `{}` has {}",
+                self.split_name(),
+                self.pool.len()
+            )
         };
         if self.sampler == Sampler::FirstN {
-            let chosen: Vec<&Doc> = self.pool.iter().filter(|one| !self.is_row(one, doc)).take(count).copied().collect();
+            let chosen: Vec<&Doc> =
+                self.pool.iter().filter(|one| !self.is_row(one, doc)).take(count).copied().collect();
             return if chosen.len() == count { Ok(chosen) } else { Err(short()) };
         }
         let drawn = count + usize::from(self.excludes_row);
         let message = short();
         let positions = self.random.sample(self.pool.len(), drawn).ok_or_else(|| message.clone())?;
-        let mut chosen: Vec<&Doc> =
-            positions.into_iter().map(|at| self.pool[at]).filter(|one| !self.is_row(one, doc)).take(count).collect();
+        let mut chosen: Vec<&Doc> = positions
+            .into_iter()
+            .map(|at| self.pool[at])
+            .filter(|one| !self.is_row(one, doc))
+            .take(count)
+            .collect();
         if chosen.len() < count {
             // Copies of the row were drawn: draw again from the pool without them.
             let pool: Vec<&Doc> = self.pool.iter().filter(|one| one.fields != doc.fields).copied().collect();

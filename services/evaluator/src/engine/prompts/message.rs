@@ -59,7 +59,8 @@ pub(super) fn turn(turn: Turn<'_>) -> Result<Vec<Message>, String> {
         (answer, None) => answer.is_some(),
     };
     let delimiter = if delimited { turn.target_delimiter } else { "" };
-    let mut messages = vec![Message { role: "user", content: turn.question, delimiter: delimiter.to_owned() }];
+    let mut messages =
+        vec![Message { role: "user", content: turn.question, delimiter: delimiter.to_owned() }];
     if let Some(answer) = answer {
         let text = answer_text(&answer, turn.choices.as_deref())?;
         let content = delimit(prefix.as_deref().unwrap_or_default(), &text, " ");
@@ -73,9 +74,11 @@ pub(super) fn turn(turn: Turn<'_>) -> Result<Vec<Message>, String> {
 fn answer_text(answer: &Value, choices: Option<&[String]>) -> Result<String, String> {
     match (answer, choices) {
         (Value::String(text), _) => Ok(text.clone()),
-        (Value::Array(answers), _) => {
-            answers.first().and_then(Value::as_str).map(str::to_owned).ok_or_else(|| "an example has no answer".to_owned())
-        }
+        (Value::Array(answers), _) => answers
+            .first()
+            .and_then(Value::as_str)
+            .map(str::to_owned)
+            .ok_or_else(|| "an example has no answer".to_owned()),
         (Value::Bool(index), Some(choices)) => choices.get(usize::from(*index)).cloned().ok_or_else(outside),
         (Value::Number(index), Some(choices)) => {
             let index = index.as_i64().unwrap_or(i64::MAX);
@@ -100,7 +103,5 @@ pub(super) fn delimit(prefix: &str, suffix: &str, delimiter: &str) -> String {
 }
 
 fn needs_delimiter(prefix: &str, suffix: &str) -> bool {
-    !prefix.is_empty()
-        && !prefix.ends_with(char::is_whitespace)
-        && !suffix.starts_with(char::is_whitespace)
+    !prefix.is_empty() && !prefix.ends_with(char::is_whitespace) && !suffix.starts_with(char::is_whitespace)
 }

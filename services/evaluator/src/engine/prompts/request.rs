@@ -75,12 +75,14 @@ impl Request {
     /// The request's arguments as a samples file shows them.
     pub fn arguments(&self, generation: Option<&GenerationArguments>) -> Value {
         match self {
-            Self::LogLikelihood { context, continuation } | Self::Completion { context, continuation, .. } => {
+            Self::LogLikelihood { context, continuation }
+            | Self::Completion { context, continuation, .. } => {
                 json!({"arg_0": context, "arg_1": continuation})
             }
             Self::Rolling { text } => json!({"arg_0": text}),
             Self::Generate { context, stops } => {
-                let mut arguments = generation.and_then(|given| serde_json::to_value(given).ok()).unwrap_or(json!({}));
+                let mut arguments =
+                    generation.and_then(|given| serde_json::to_value(given).ok()).unwrap_or(json!({}));
                 arguments["until"] = json!(stops.until);
                 json!({"arg_0": context, "arg_1": arguments})
             }
@@ -90,7 +92,9 @@ impl Request {
     /// The first argument, whose hash a samples file carries.
     pub fn first_argument(&self) -> &str {
         match self {
-            Self::LogLikelihood { context, .. } | Self::Completion { context, .. } | Self::Generate { context, .. } => context,
+            Self::LogLikelihood { context, .. }
+            | Self::Completion { context, .. }
+            | Self::Generate { context, .. } => context,
             Self::Rolling { text } => text,
         }
     }
@@ -104,7 +108,10 @@ pub fn requests(task: &Task, doc: &Doc, context: Context, chat: bool) -> Result<
     };
     let text_target = || {
         let target = task.target(doc)?;
-        target.as_str().map(str::to_owned).ok_or_else(|| format!("doc_to_target yields {}, not text", python::repr(&target)))
+        target
+            .as_str()
+            .map(str::to_owned)
+            .ok_or_else(|| format!("doc_to_target yields {}, not text", python::repr(&target)))
     };
     match task.config.output_type {
         OutputType::Loglikelihood => {
@@ -112,25 +119,36 @@ pub fn requests(task: &Task, doc: &Doc, context: Context, chat: bool) -> Result<
         }
         OutputType::LoglikelihoodRolling => Ok(vec![Request::Rolling { text: text_target()? }]),
         OutputType::MultipleChoice => multiple_choice(task, doc, context, chat),
-        OutputType::GenerateUntil => Ok(vec![Request::Generate { context: one(context)?, stops: Stops::of(task) }]),
+        OutputType::GenerateUntil => {
+            Ok(vec![Request::Generate { context: one(context)?, stops: Stops::of(task) }])
+        }
         OutputType::ConversationLoss => Err("conversation_loss has requests of its own".to_owned()),
     }
 }
 
 fn multiple_choice(task: &Task, doc: &Doc, context: Context, chat: bool) -> Result<Vec<Request>, String> {
     let config = &task.config;
-    let open_prefix = config.gen_prefix.as_ref().is_some_and(|prefix| !prefix.is_empty() && !prefix.ends_with(char::is_whitespace));
+    let open_prefix = config
+        .gen_prefix
+        .as_ref()
+        .is_some_and(|prefix| !prefix.is_empty() && !prefix.ends_with(char::is_whitespace));
     let delimiter = if chat && !open_prefix { "" } else { config.target_delimiter.as_str() };
     let choices = task.choices(doc)?;
     let mut requests: Vec<Request> = match context {
         Context::PerChoice(contexts) => {
             let target = python::str_of(&task.target(doc)?);
             let continuation = format!("{delimiter}{target}");
-            contexts.into_iter().map(|context| Request::LogLikelihood { context, continuation: continuation.clone() }).collect()
+            contexts
+                .into_iter()
+                .map(|context| Request::LogLikelihood { context, continuation: continuation.clone() })
+                .collect()
         }
         Context::One(context) => choices
             .iter()
-            .map(|choice| Request::LogLikelihood { context: context.clone(), continuation: format!("{delimiter}{choice}") })
+            .map(|choice| Request::LogLikelihood {
+                context: context.clone(),
+                continuation: format!("{delimiter}{choice}"),
+            })
             .collect(),
     };
     let mutual = config.metric_list.iter().flatten().any(|metric| metric.metric == "acc_mutual_info");

@@ -8,7 +8,8 @@ use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 /// The value as Python's encoder writes it with an indent of two.
 pub fn dumps<T: Serialize>(value: &T) -> Result<String, serde_json::Error> {
     let mut out = Vec::new();
-    let mut serializer = Serializer::with_formatter(&mut out, PythonFormatter(PrettyFormatter::with_indent(b"  ")));
+    let mut serializer =
+        Serializer::with_formatter(&mut out, PythonFormatter(PrettyFormatter::with_indent(b"  ")));
     value.serialize(&mut serializer)?;
     Ok(String::from_utf8(out).expect("serde_json writes UTF-8"))
 }

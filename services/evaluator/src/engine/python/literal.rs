@@ -204,7 +204,8 @@ impl Reader<'_> {
         }
         let digits = self.text[start..self.at].trim_start_matches('+').replace('_', "");
         let bare = digits.trim_start_matches('-');
-        if bare.len() > 1 && bare.starts_with('0') && bare.bytes().all(|b| b.is_ascii_digit()) && bare != "0" {
+        if bare.len() > 1 && bare.starts_with('0') && bare.bytes().all(|b| b.is_ascii_digit()) && bare != "0"
+        {
             // Python refuses `07`.
             if bare.bytes().any(|b| b != b'0') {
                 return Err(self.fault("a number without leading zeros"));
@@ -232,7 +233,8 @@ mod tests {
 
     #[test]
     fn literals_read_back_what_repr_wrote() {
-        let value = json!([["it's", "say \"hi\"", "a\nb\\n", "\u{a0}\u{200b}é"], {"k": [1, -2.5, null, true]}, []]);
+        let value =
+            json!([["it's", "say \"hi\"", "a\nb\\n", "\u{a0}\u{200b}é"], {"k": [1, -2.5, null, true]}, []]);
         assert_eq!(literal_eval(&repr(&value)).unwrap(), value);
     }
 

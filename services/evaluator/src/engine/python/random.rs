@@ -48,8 +48,7 @@ impl Random {
         }
         for _ in 0..N - 1 {
             let last = state[i - 1];
-            state[i] =
-                (state[i] ^ (last ^ (last >> 30)).wrapping_mul(1_566_083_941)).wrapping_sub(i as u32);
+            state[i] = (state[i] ^ (last ^ (last >> 30)).wrapping_mul(1_566_083_941)).wrapping_sub(i as u32);
             i += 1;
             if i >= N {
                 state[0] = state[N - 1];
@@ -88,7 +87,10 @@ impl Random {
 
     /// `_randbelow(n)` for n below 2³².
     fn below(&mut self, n: usize) -> usize {
-        debug_assert!(n > 0 && u32::try_from(n).is_ok(), "few-shot pools hold at least one and fewer than 2^32 rows");
+        debug_assert!(
+            n > 0 && u32::try_from(n).is_ok(),
+            "few-shot pools hold at least one and fewer than 2^32 rows"
+        );
         let bits = usize::BITS - n.leading_zeros();
         loop {
             let draw = (self.next_u32() >> (32 - bits.min(32))) as usize;

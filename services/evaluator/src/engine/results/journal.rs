@@ -77,7 +77,8 @@ impl Journal {
     }
 
     fn append_line(&mut self, line: &impl Serialize) -> Result<()> {
-        let mut text = serde_json::to_vec(line).map_err(|error| Error::Io { path: self.path.clone(), source: error.into() })?;
+        let mut text = serde_json::to_vec(line)
+            .map_err(|error| Error::Io { path: self.path.clone(), source: error.into() })?;
         text.push(b'\n');
         self.file.write_all(&text).map_err(Error::io(&self.path))
     }
@@ -120,7 +121,9 @@ fn check_header(path: &Path, line: &[u8], header: &Map<String, Value>) -> Result
         Some(found) => header
             .iter()
             .filter(|(key, value)| found.get(*key) != Some(value))
-            .map(|(key, value)| format!("{key} ({} there, {value} here)", found.get(key).unwrap_or(&Value::Null)))
+            .map(|(key, value)| {
+                format!("{key} ({} there, {value} here)", found.get(key).unwrap_or(&Value::Null))
+            })
             .collect(),
     };
     if different.is_empty() {
@@ -141,7 +144,12 @@ mod tests {
     }
 
     fn row(doc_id: usize) -> Answered {
-        let answer = Response::LogLikelihood { sum: -1.234_567_890_123_456_7, greedy: true, tokens: 2, context_tokens: 3 };
+        let answer = Response::LogLikelihood {
+            sum: -1.234_567_890_123_456_7,
+            greedy: true,
+            tokens: 2,
+            context_tokens: 3,
+        };
         Answered { doc_id, requests: format!("digest {doc_id}"), responses: vec![vec![answer]], truncated: 0 }
     }
 

@@ -51,10 +51,12 @@ pub fn write_samples(path: &Path, task: &Task, samples: &[Sample<'_>]) -> Result
         let target = target(task, sample.doc);
         let hashes = hashes(sample, &target)?;
         all.update(format!("{}{}{}", hashes.doc, hashes.prompt, hashes.target));
-        let line = serde_json::to_vec(&line(task, sample, &target, &hashes)).map_err(|error| Error::task(task.name(), error.to_string()))?;
+        let line = serde_json::to_vec(&line(task, sample, &target, &hashes))
+            .map_err(|error| Error::task(task.name(), error.to_string()))?;
         file.write_all(&line).and_then(|()| file.write_all(b"\n")).map_err(Error::io(&partial))?;
     }
-    let file = file.into_inner().map_err(|error| Error::Io { path: partial.clone(), source: error.into_error() })?;
+    let file =
+        file.into_inner().map_err(|error| Error::Io { path: partial.clone(), source: error.into_error() })?;
     file.sync_data().map_err(Error::io(&partial))?;
     std::fs::rename(&partial, path).map_err(Error::io(path))?;
     Ok(hex(&all.finalize()))
@@ -79,10 +81,16 @@ fn line(task: &Task, sample: &Sample<'_>, target: &str, hashes: &SampleHashes) -
         .requests
         .iter()
         .enumerate()
-        .map(|(index, request)| (format!("gen_args_{index}"), request.arguments(task.config.generation_kwargs.as_ref())))
+        .map(|(index, request)| {
+            (format!("gen_args_{index}"), request.arguments(task.config.generation_kwargs.as_ref()))
+        })
         .collect();
-    let responses: Vec<Vec<Value>> =
-        sample.answered.responses.iter().map(|answers| answers.iter().map(Response::sanitized).collect()).collect();
+    let responses: Vec<Vec<Value>> = sample
+        .answered
+        .responses
+        .iter()
+        .map(|answers| answers.iter().map(Response::sanitized).collect())
+        .collect();
     let mut line = Map::new();
     let mut put = |key: &str, value: Value| line.insert(key.to_owned(), value);
     put("doc_id", json!(sample.doc.id()));

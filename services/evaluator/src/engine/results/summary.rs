@@ -56,7 +56,12 @@ pub struct RunFacts {
 }
 
 /// Puts everything together.
-pub fn results_json(tasks: &BTreeMap<String, TaskSummary>, order: &[String], groups: &[Group], facts: RunFacts) -> Value {
+pub fn results_json(
+    tasks: &BTreeMap<String, TaskSummary>,
+    order: &[String],
+    groups: &[Group],
+    facts: RunFacts,
+) -> Value {
     let mut results = Map::new();
     for name in order {
         if let Some(task) = tasks.get(name) {
@@ -85,13 +90,17 @@ pub fn results_json(tasks: &BTreeMap<String, TaskSummary>, order: &[String], gro
     versions.extend(groups.iter().map(|group| (group.name.clone(), json!(group.version))));
     out.insert("versions".to_owned(), Value::Object(versions));
     out.insert("n-shot".to_owned(), Value::Object(each(&|task| json!(task.num_fewshot))));
-    let mut directions = each(&|task| task.higher_is_better.iter().map(|(name, up)| (name.clone(), json!(up))).collect());
+    let mut directions =
+        each(&|task| task.higher_is_better.iter().map(|(name, up)| (name.clone(), json!(up))).collect());
     for group in groups {
         let first = group.tasks.first().and_then(|task| directions.get(task)).cloned();
         directions.extend(first.map(|direction| (group.name.clone(), direction)));
     }
     out.insert("higher_is_better".to_owned(), Value::Object(directions));
-    out.insert("n-samples".to_owned(), Value::Object(each(&|task| json!({"original": task.original, "effective": task.effective}))));
+    out.insert(
+        "n-samples".to_owned(),
+        Value::Object(each(&|task| json!({"original": task.original, "effective": task.effective}))),
+    );
     out.insert("config".to_owned(), Value::Object(facts.config));
     out.insert("task_hashes".to_owned(), Value::Object(each(&|task| json!(task.hash))));
     out.insert("anneal".to_owned(), Value::Object(each(&|task| details(task))));
@@ -126,14 +135,18 @@ fn group_scores_json(group: &Group, tasks: &BTreeMap<String, TaskSummary>) -> Va
         let figures: Vec<Member> = members
             .iter()
             .filter_map(|task| {
-                let score = task.scores.iter().find(|score| score.metric == *metric && score.filter == "none")?;
+                let score =
+                    task.scores.iter().find(|score| score.metric == *metric && score.filter == "none")?;
                 Some(Member { value: score.value, error: score.error, samples: task.effective })
             })
             .collect();
         if let Some((value, error)) = group_scores(&figures) {
             out.insert(format!("{metric},none"), json!(value));
             out.insert(format!("{metric}_stderr,none"), error_json(error));
-            counts.insert(format!("{metric},none"), json!(figures.iter().map(|figure| figure.samples).sum::<usize>()));
+            counts.insert(
+                format!("{metric},none"),
+                json!(figures.iter().map(|figure| figure.samples).sum::<usize>()),
+            );
         }
     }
     out.insert("sample_count".to_owned(), Value::Object(counts));

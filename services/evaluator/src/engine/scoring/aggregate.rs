@@ -92,7 +92,9 @@ pub fn aggregate(aggregation: Aggregation, rows: &[Metric]) -> Result<(f64, Opti
         A::F1 => {
             let pairs = pairs(rows)?;
             let value = f1(&pairs).ok_or("f1 is defined for the classes 0 and 1 only")?;
-            let of = |sample: &[&(i64, i64)]| f1(&sample.iter().map(|pair| **pair).collect::<Vec<_>>()).unwrap_or(0.0);
+            let of = |sample: &[&(i64, i64)]| {
+                f1(&sample.iter().map(|pair| **pair).collect::<Vec<_>>()).unwrap_or(0.0)
+            };
             Ok((value, bootstrap(&pairs, BOOTSTRAP_ITERATIONS, of)))
         }
         A::Matthews => {
@@ -173,7 +175,9 @@ mod tests {
         let rows = [Metric::Weighted(-10.0, 4.0), Metric::Weighted(-2.0, 2.0)];
         assert!((aggregate(Aggregation::WeightedPerplexity, &rows).unwrap().0 - 2.0_f64.exp()).abs() < 1e-12);
         assert!((aggregate(Aggregation::BitsPerByte, &rows).unwrap().0 - 2.0 / 2.0_f64.ln()).abs() < 1e-12);
-        let (loss, error) = aggregate(Aggregation::WeightedMean, &[Metric::Weighted(10.0, 4.0), Metric::Weighted(2.0, 2.0)]).unwrap();
+        let (loss, error) =
+            aggregate(Aggregation::WeightedMean, &[Metric::Weighted(10.0, 4.0), Metric::Weighted(2.0, 2.0)])
+                .unwrap();
         assert!((loss - 2.0).abs() < 1e-12);
         // residuals 2 and -2: sqrt(2/1 * 8) / 6
         assert!((error.unwrap() - 4.0 / 6.0).abs() < 1e-12);

@@ -30,7 +30,8 @@ pub(super) fn matthews(pairs: &[Pair]) -> f64 {
         .collect();
     let sum = |pick: fn(&(f64, f64)) -> f64| counts.iter().map(pick).sum::<f64>();
     let covariance = correct * n - sum(|(gold, predicted)| gold * predicted);
-    let spread = (n * n - sum(|(gold, _)| gold * gold)) * (n * n - sum(|(_, predicted)| predicted * predicted));
+    let spread =
+        (n * n - sum(|(gold, _)| gold * gold)) * (n * n - sum(|(_, predicted)| predicted * predicted));
     if spread == 0.0 { 0.0 } else { covariance / spread.sqrt() }
 }
 

@@ -24,7 +24,9 @@ impl ExactMatch {
             ignore_punctuation: options.ignore_punctuation.unwrap_or(false),
             ignore_numbers: options.ignore_numbers.unwrap_or(false),
             ignored: patterns
-                .map(|pattern| Regex::new(pattern).map_err(|error| format!("regexes_to_ignore {pattern:?}: {error}")))
+                .map(|pattern| {
+                    Regex::new(pattern).map_err(|error| format!("regexes_to_ignore {pattern:?}: {error}"))
+                })
                 .collect::<Result<_, _>>()?,
         })
     }
@@ -69,7 +71,11 @@ mod tests {
         assert!(!gsm8k.matches("1235", "#### 1234"));
         let plain = ExactMatch::new(&MatchOptions::default()).unwrap();
         assert!(!plain.matches("Yes", "yes"));
-        let loose = MatchOptions { ignore_punctuation: Some(true), ignore_numbers: Some(true), ..MatchOptions::default() };
+        let loose = MatchOptions {
+            ignore_punctuation: Some(true),
+            ignore_numbers: Some(true),
+            ..MatchOptions::default()
+        };
         assert!(ExactMatch::new(&loose).unwrap().matches("a-1!", "a"));
     }
 }

@@ -62,9 +62,11 @@ fn apply(step: &FilterStep, pattern: Option<&Regex>, current: Filtered) -> Resul
         changed.collect::<Result<_, _>>().map(Filtered::Many)
     };
     match step {
-        FilterStep::TakeFirst {} => {
-            responses.into_iter().next().map(Filtered::One).ok_or_else(|| "there is no answer to take".to_owned())
-        }
+        FilterStep::TakeFirst {} => responses
+            .into_iter()
+            .next()
+            .map(Filtered::One)
+            .ok_or_else(|| "there is no answer to take".to_owned()),
         FilterStep::TakeFirstK { k } if responses.len() < *k => {
             Err(format!("{k} answers are to be taken and there are {}; raise `repeats`", responses.len()))
         }
@@ -74,7 +76,9 @@ fn apply(step: &FilterStep, pattern: Option<&Regex>, current: Filtered) -> Resul
         FilterStep::Lowercase {} => each(&|text| Ok(text.to_lowercase())),
         FilterStep::Uppercase {} => each(&|text| Ok(text.to_uppercase())),
         FilterStep::Map { mapping_dict, default_value } => {
-            let Some(Response::Text(text)) = responses.first() else { return Err("`map` needs a text".to_owned()) };
+            let Some(Response::Text(text)) = responses.first() else {
+                return Err("`map` needs a text".to_owned());
+            };
             Ok(Filtered::Value(mapping_dict.get(text).unwrap_or(default_value).clone()))
         }
         FilterStep::Regex { group_select, fallback, .. } => {
@@ -101,16 +105,23 @@ fn extract(pattern: &Regex, text: &str, select: i64, fallback: &str) -> Result<S
     let mut found: Vec<Vec<String>> = Vec::new();
     for captures in pattern.captures_iter(text) {
         let captures = captures.map_err(|error| format!("the filter's pattern gave up: {error}"))?;
-        let group = |index: usize| captures.get(index).map(|part| part.as_str().to_owned()).unwrap_or_default();
-        found.push(if captures.len() == 1 { vec![group(0)] } else { (1..captures.len()).map(group).collect() });
+        let group =
+            |index: usize| captures.get(index).map(|part| part.as_str().to_owned()).unwrap_or_default();
+        found.push(if captures.len() == 1 {
+            vec![group(0)]
+        } else {
+            (1..captures.len()).map(group).collect()
+        });
     }
     if found.is_empty() {
         return Ok(fallback.to_owned());
     }
     let at = if select < 0 { select + found.len() as i64 } else { select };
     let selected = usize::try_from(at).ok().and_then(|at| found.get(at));
-    let groups = selected.ok_or_else(|| format!("group_select {select} is outside the {} matches", found.len()))?;
-    let matched = if groups.len() == 1 { groups.first() } else { groups.iter().find(|group| !group.is_empty()) };
+    let groups =
+        selected.ok_or_else(|| format!("group_select {select} is outside the {} matches", found.len()))?;
+    let matched =
+        if groups.len() == 1 { groups.first() } else { groups.iter().find(|group| !group.is_empty()) };
     Ok(matched.map_or(fallback, String::as_str).trim().to_owned())
 }
 
@@ -133,8 +144,11 @@ mod tests {
 
     fn run(filter: Value, answers: &[&str]) -> Result<String, String> {
         let config: FilterConfig = serde_json::from_value(json!({"name": "f", "filter": filter})).unwrap();
-        let responses: Vec<Response> = answers.iter().map(|text| Response::Text((*text).to_owned())).collect();
-        Pipeline::compile(Some(&[config])).unwrap()[0].apply(&responses).and_then(|filtered| answer_text(&filtered))
+        let responses: Vec<Response> =
+            answers.iter().map(|text| Response::Text((*text).to_owned())).collect();
+        Pipeline::compile(Some(&[config])).unwrap()[0]
+            .apply(&responses)
+            .and_then(|filtered| answer_text(&filtered))
     }
 
     #[test]
@@ -159,7 +173,8 @@ mod tests {
 
     #[test]
     fn python_s_lookahead_is_understood() {
-        let pattern = json!([{"function": "regex", "regex_pattern": "\\d+(?= apples)"}, {"function": "take_first"}]);
+        let pattern =
+            json!([{"function": "regex", "regex_pattern": "\\d+(?= apples)"}, {"function": "take_first"}]);
         assert_eq!(run(pattern, &["3 pears, 4 apples"]).unwrap(), "4");
     }
 }

@@ -65,7 +65,9 @@ pub fn metrics_of(task: &Task) -> Result<Vec<MetricOf>, String> {
             if !known.contains(&given.metric.as_str()) {
                 return Err(format!(
                     "metric_list: metric `{}` is not supported for output_type {} (supported: {})",
-                    given.metric, config.output_type.name(), known.join(", ")
+                    given.metric,
+                    config.output_type.name(),
+                    known.join(", ")
                 ));
             }
             metric(&given.metric, given.aggregation.as_ref(), given.higher_is_better, &given.options)
@@ -79,7 +81,9 @@ fn available(output: OutputType) -> &'static [&'static str] {
             &["acc", "f1", "mcc", "acc_norm", "acc_bytes", "exact_match", "brier_score", "acc_mutual_info"]
         }
         OutputType::Loglikelihood => &["perplexity", "acc"],
-        OutputType::LoglikelihoodRolling => &["word_perplexity", "byte_perplexity", "bits_per_byte", "token_perplexity"],
+        OutputType::LoglikelihoodRolling => {
+            &["word_perplexity", "byte_perplexity", "bits_per_byte", "token_perplexity"]
+        }
         OutputType::GenerateUntil => &["exact_match", "token_f1"],
         OutputType::ConversationLoss => &["loss", "token_perplexity"],
     }
@@ -92,9 +96,8 @@ fn metric(
     options: &MatchOptions,
 ) -> Result<MetricOf, String> {
     let aggregation = match aggregation {
-        Some(Value::String(named)) => {
-            Aggregation::from_name(named).ok_or_else(|| format!("metric_list: aggregation `{named}` is not supported"))?
-        }
+        Some(Value::String(named)) => Aggregation::from_name(named)
+            .ok_or_else(|| format!("metric_list: aggregation `{named}` is not supported"))?,
         Some(other) => return Err(format!("metric_list: aggregation {other} is not a name")),
         None => Aggregation::of_metric(name),
     };
@@ -108,7 +111,12 @@ fn metric(
 }
 
 /// The values of a row's metrics, in the order of the harness. `filtered` has one entry a request.
-pub fn score_row(task: &Task, metrics: &[MetricOf], doc: &Doc, filtered: &[Filtered]) -> Result<Vec<(String, Metric)>, String> {
+pub fn score_row(
+    task: &Task,
+    metrics: &[MetricOf],
+    doc: &Doc,
+    filtered: &[Filtered],
+) -> Result<Vec<(String, Metric)>, String> {
     match task.config.process_results.map(|name| name.function) {
         Some(Function::WikitextResults) => return wikitext(metrics, doc, filtered),
         Some(Function::TruthfulQaMc2Results) => return truthfulqa(doc, filtered),
@@ -139,7 +147,10 @@ fn truth(value: bool) -> Metric {
 }
 
 fn pick(metrics: &[MetricOf], value: impl Fn(&str) -> Option<Metric>) -> Vec<(String, Metric)> {
-    metrics.iter().filter_map(|metric| value(&metric.name).map(|value| (metric.name.clone(), value))).collect()
+    metrics
+        .iter()
+        .filter_map(|metric| value(&metric.name).map(|value| (metric.name.clone(), value)))
+        .collect()
 }
 
 fn log_likelihoods(filtered: &[Filtered]) -> Result<Vec<(f64, bool)>, String> {
@@ -163,7 +174,12 @@ fn argmax(values: impl Iterator<Item = f64>) -> i64 {
     best.0
 }
 
-fn multiple_choice(task: &Task, metrics: &[MetricOf], doc: &Doc, filtered: &[Filtered]) -> Result<Vec<(String, Metric)>, String> {
+fn multiple_choice(
+    task: &Task,
+    metrics: &[MetricOf],
+    doc: &Doc,
+    filtered: &[Filtered],
+) -> Result<Vec<(String, Metric)>, String> {
     let answers = log_likelihoods(filtered)?;
     let choices = task.choices(doc)?;
     let sums: Vec<f64> = answers.iter().take(choices.len()).map(|(sum, _)| *sum).collect();
@@ -174,9 +190,12 @@ fn multiple_choice(task: &Task, metrics: &[MetricOf], doc: &Doc, filtered: &[Fil
         (argmax(sums.iter().copied()), over(|choice| choice.chars().count()), over(str::len));
     let gold = gold(task, doc, &choices)?;
     let hit = |predicted: i64| truth(gold.contains(&predicted));
-    let greedy = gold.iter().any(|at| usize::try_from(*at).is_ok_and(|at| answers.get(at).is_some_and(|(_, greedy)| *greedy)));
+    let greedy = gold
+        .iter()
+        .any(|at| usize::try_from(*at).is_ok_and(|at| answers.get(at).is_some_and(|(_, greedy)| *greedy)));
     let first = gold.first().copied().unwrap_or(-100);
-    let order = ["acc", "f1", "mcc", "acc_norm", "acc_bytes", "exact_match", "brier_score", "acc_mutual_info"];
+    let order =
+        ["acc", "f1", "mcc", "acc_norm", "acc_bytes", "exact_match", "brier_score", "acc_mutual_info"];
     let mut out = Vec::new();
     for name in order.into_iter().filter(|name| metrics.iter().any(|metric| metric.name == *name)) {
         let value = match name {
@@ -211,7 +230,9 @@ fn gold(task: &Task, doc: &Doc, choices: &[String]) -> Result<Vec<i64>, String> 
         Value::Array(all) => all.iter().map(|one| one.as_i64().map_or(-100, inside)).collect(),
         Value::Number(index) => vec![index.as_i64().map_or(-100, inside)],
         Value::Bool(index) => vec![i64::from(index)],
-        Value::String(text) => vec![choices.iter().position(|choice| *choice == text).map_or(-100, |at| at as i64)],
+        Value::String(text) => {
+            vec![choices.iter().position(|choice| *choice == text).map_or(-100, |at| at as i64)]
+        }
         other => return Err(format!("doc_to_target yields {}, not a choice", python::repr(&other))),
     })
 }
@@ -237,16 +258,26 @@ fn wikitext(metrics: &[MetricOf], doc: &Doc, filtered: &[Filtered]) -> Result<Ve
 
 /// `process_results_mc2`: probability mass on the true answers.
 fn truthfulqa(doc: &Doc, filtered: &[Filtered]) -> Result<Vec<(String, Metric)>, String> {
-    let labels = doc.fields.get("mc2_targets").and_then(|targets| targets.get("labels")).and_then(Value::as_array);
+    let labels =
+        doc.fields.get("mc2_targets").and_then(|targets| targets.get("labels")).and_then(Value::as_array);
     let labels = labels.ok_or("the row has no column `mc2_targets.labels`")?;
     let probabilities: Vec<f64> = log_likelihoods(filtered)?.iter().map(|(sum, _)| sum.exp()).collect();
     let total: f64 = probabilities.iter().sum();
-    let mass: f64 =
-        probabilities.iter().zip(labels).filter(|(_, label)| label.as_i64() == Some(1)).map(|(p, _)| p / total).sum();
+    let mass: f64 = probabilities
+        .iter()
+        .zip(labels)
+        .filter(|(_, label)| label.as_i64() == Some(1))
+        .map(|(p, _)| p / total)
+        .sum();
     Ok(vec![("acc".to_owned(), Metric::Number(mass))])
 }
 
-fn generated(task: &Task, metrics: &[MetricOf], doc: &Doc, filtered: &[Filtered]) -> Result<Vec<(String, Metric)>, String> {
+fn generated(
+    task: &Task,
+    metrics: &[MetricOf],
+    doc: &Doc,
+    filtered: &[Filtered],
+) -> Result<Vec<(String, Metric)>, String> {
     let answer = answer_text(filtered.first().ok_or("there is no answer")?)?;
     let target = task.target(doc)?;
     let golds: Vec<String> = match (&task.config.doc_to_choice, &target) {
@@ -294,7 +325,9 @@ mod tests {
     use crate::engine::tasks::task_for_tests as task;
 
     fn answers(sums: &[f64]) -> Vec<Filtered> {
-        let one = |sum: &f64| Filtered::One(Response::LogLikelihood { sum: *sum, greedy: false, tokens: 1, context_tokens: 1 });
+        let one = |sum: &f64| {
+            Filtered::One(Response::LogLikelihood { sum: *sum, greedy: false, tokens: 1, context_tokens: 1 })
+        };
         sums.iter().map(one).collect()
     }
 
@@ -311,7 +344,10 @@ mod tests {
     fn normalisations_count_characters_and_bytes() {
         // 中文 has two characters and six bytes.
         let task = task(YAML, &[json!({"q": "?", "choices": ["abcd", "中文"], "gold": 0})]);
-        assert_eq!(numbers(&task, &[-4.0, -3.0]), [("acc".into(), 0.0), ("acc_norm".into(), 1.0), ("acc_bytes".into(), 0.0)]);
+        assert_eq!(
+            numbers(&task, &[-4.0, -3.0]),
+            [("acc".into(), 0.0), ("acc_norm".into(), 1.0), ("acc_bytes".into(), 0.0)]
+        );
         assert_eq!(numbers(&task, &[-4.0, -4.0])[0].1, 1.0, "ties go to the first");
     }
 
@@ -327,7 +363,10 @@ mod tests {
 
     #[test]
     fn unknown_metrics_are_refused_with_those_that_exist() {
-        let task = task("task: t\ndoc_to_text: q\ndoc_to_target: q\nmetric_list: [{metric: bleu}]\n", &[json!({"q": "?"})]);
+        let task = task(
+            "task: t\ndoc_to_text: q\ndoc_to_target: q\nmetric_list: [{metric: bleu}]\n",
+            &[json!({"q": "?"})],
+        );
         let error = metrics_of(&task).err().unwrap();
         assert!(error.contains("`bleu`") && error.contains("exact_match"), "{error}");
     }
@@ -339,6 +378,9 @@ mod tests {
         let metrics = metrics_of(&task).unwrap();
         let answer = [Filtered::One(Response::Text("paris".to_owned()))];
         let scored = score_row(&task, &metrics, &task.docs[0], &answer).unwrap();
-        assert_eq!(scored, [("exact_match".into(), Metric::Number(1.0)), ("token_f1".into(), Metric::Number(1.0))]);
+        assert_eq!(
+            scored,
+            [("exact_match".into(), Metric::Number(1.0)), ("token_f1".into(), Metric::Number(1.0))]
+        );
     }
 }

@@ -19,7 +19,11 @@ fn sample_deviation(values: &[f64]) -> f64 {
 }
 
 /// `bootstrap_stderr`: the deviation of a statistic over resamples; chunk i of a thousand draws from `Random(i)`.
-pub(super) fn bootstrap<T: Sync>(items: &[T], iterations: usize, statistic: impl Fn(&[&T]) -> f64 + Sync) -> Option<f64> {
+pub(super) fn bootstrap<T: Sync>(
+    items: &[T],
+    iterations: usize,
+    statistic: impl Fn(&[&T]) -> f64 + Sync,
+) -> Option<f64> {
     if items.len() < 2 {
         return None;
     }
@@ -58,7 +62,8 @@ mod tests {
     fn the_bootstrap_draws_as_the_harness_does() {
         // lm_eval.api.metrics.bootstrap_stderr(perplexity, [-1.0, -2.5, -0.3, -4.0], 2000), multiprocessing disabled
         let items = [-1.0, -2.5, -0.3, -4.0_f64];
-        let perplexity = |sample: &[&f64]| (-(sample.iter().copied().sum::<f64>()) / sample.len() as f64).exp();
+        let perplexity =
+            |sample: &[&f64]| (-(sample.iter().copied().sum::<f64>()) / sample.len() as f64).exp();
         let error = bootstrap(&items, 2000, perplexity).unwrap();
         assert!((error - BOOTSTRAPPED).abs() < 1e-12, "{error}");
     }

@@ -18,9 +18,24 @@ macro_rules! task_files {
 
 /// Files of one task each.
 static TASKS: [(&str, &str); 18] = task_files![
-    "arc_challenge", "arc_easy", "boolq", "commonsense_qa", "custom_multiple_choice", "custom_question_answer",
-    "gsm8k", "heldout_loss", "hellaswag", "lambada_openai", "openbookqa", "perplexity", "piqa", "sciq",
-    "truthfulqa_mc1", "truthfulqa_mc2", "wikitext", "winogrande",
+    "arc_challenge",
+    "arc_easy",
+    "boolq",
+    "commonsense_qa",
+    "custom_multiple_choice",
+    "custom_question_answer",
+    "gsm8k",
+    "heldout_loss",
+    "hellaswag",
+    "lambada_openai",
+    "openbookqa",
+    "perplexity",
+    "piqa",
+    "sciq",
+    "truthfulqa_mc1",
+    "truthfulqa_mc2",
+    "wikitext",
+    "winogrande",
 ];
 
 /// Files of a benchmark with many subjects each.
@@ -90,7 +105,8 @@ static PARSED_FAMILIES: LazyLock<Vec<Family>> = LazyLock::new(|| {
         .iter()
         .map(|(name, text)| {
             let fields = parse_text(name, text).expect("built-in task files are valid YAML");
-            serde_json::from_value(Value::Object(fields)).expect("built-in families have the fields of a family")
+            serde_json::from_value(Value::Object(fields))
+                .expect("built-in families have the fields of a family")
         })
         .collect()
 });
@@ -125,8 +141,11 @@ pub fn select(name: &str, field: &str) -> Result<Selection> {
     if NOT_YET.contains(&name) {
         return Err(Error::spec(field, format!("not supported yet: task {name}")));
     }
-    let names: Vec<&str> =
-        TASKS.iter().map(|(name, _)| *name).chain(PARSED_FAMILIES.iter().map(|family| family.group.as_str())).collect();
+    let names: Vec<&str> = TASKS
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(PARSED_FAMILIES.iter().map(|family| family.group.as_str()))
+        .collect();
     let message = format!("{name:?} is neither a built-in task ({}) nor a task file", names.join(", "));
     Err(Error::spec(field, message))
 }
@@ -134,7 +153,8 @@ pub fn select(name: &str, field: &str) -> Result<Selection> {
 impl Family {
     fn select(&self, name: &str) -> Result<Option<Selection>> {
         if name == self.group || self.aliases.iter().any(|alias| alias == name) {
-            let mut groups: Vec<Group> = self.subgroups.keys().map(|subgroup| self.subgroup(subgroup)).collect();
+            let mut groups: Vec<Group> =
+                self.subgroups.keys().map(|subgroup| self.subgroup(subgroup)).collect();
             let members = if groups.is_empty() {
                 self.subjects.iter().map(|subject| self.task_name(subject)).collect()
             } else {
@@ -151,7 +171,9 @@ impl Family {
         let subject = prefixes
             .filter_map(|prefix| name.strip_prefix(prefix.as_str()))
             .find_map(|rest| self.subjects.iter().find(|subject| subject.name == rest));
-        subject.map(|subject| Ok(Selection { tasks: vec![self.config(subject)?], groups: Vec::new() })).transpose()
+        subject
+            .map(|subject| Ok(Selection { tasks: vec![self.config(subject)?], groups: Vec::new() }))
+            .transpose()
     }
 
     fn subgroup(&self, name: &str) -> Group {
@@ -160,7 +182,13 @@ impl Family {
         self.group(name, alias, own(), own().map(|subject| self.task_name(subject)).collect())
     }
 
-    fn group<'a>(&'a self, name: &str, alias: &str, subjects: impl Iterator<Item = &'a Subject>, members: Vec<String>) -> Group {
+    fn group<'a>(
+        &'a self,
+        name: &str,
+        alias: &str,
+        subjects: impl Iterator<Item = &'a Subject>,
+        members: Vec<String>,
+    ) -> Group {
         Group {
             name: name.to_owned(),
             alias: alias.to_owned(),

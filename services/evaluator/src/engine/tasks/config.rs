@@ -213,9 +213,8 @@ pub enum Sampler {
     FirstN,
 }
 
-/// One metric and its options.
+/// One metric and its options; unknown ones are refused when the file is read.
 #[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
 pub struct MetricConfig {
     /// The metric's name.
     pub metric: String,
@@ -246,8 +245,8 @@ pub struct MatchOptions {
     /// Without what these match.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub regexes_to_ignore: Option<Vec<String>>,
-    /// Anything else is refused by [`super::catalog`], by name.
-    #[serde(flatten)]
+    /// Anything else is refused by name.
+    #[serde(flatten, skip_serializing)]
     pub unknown: Map<String, Value>,
 }
 

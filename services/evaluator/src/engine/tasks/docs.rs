@@ -27,21 +27,30 @@ pub fn load(config: TaskConfig, dataset: &Path, num_fewshot: usize) -> Result<(T
     if !dataset.exists() {
         return Err(Error::dataset(dataset, "no such file or folder"));
     }
-    let located = splits::evaluated(&config, dataset).ok_or_else(|| no_split(&config, dataset, "to evaluate"))?;
+    let located =
+        splits::evaluated(&config, dataset).ok_or_else(|| no_split(&config, dataset, "to evaluate"))?;
     let (docs, bad) = read(&config, &located)?;
     if docs.is_empty() && bad.is_empty() {
         return Err(Error::dataset(&located.path, "there are no rows"));
     }
-    let fewshot_docs = if num_fewshot == 0 { Vec::new() } else { examples(&config, dataset, &located, &docs)? };
+    let fewshot_docs =
+        if num_fewshot == 0 { Vec::new() } else { examples(&config, dataset, &located, &docs)? };
     Ok((Task::new(config, docs, fewshot_docs, located.split)?, bad))
 }
 
 fn no_split(config: &TaskConfig, dataset: &Path, purpose: &str) -> Error {
-    let wanted: Vec<&str> = config.test_split.iter().chain(&config.validation_split).map(String::as_str).collect();
+    let wanted: Vec<&str> =
+        config.test_split.iter().chain(&config.validation_split).map(String::as_str).collect();
+    let files = config.dataset_kwargs.as_ref().and_then(|arguments| arguments.data_files.as_ref());
+    let named = files.map(|files| format!(" (the task names the files {files})")).unwrap_or_default();
     let message = format!(
-        "no split {purpose} of task {}: expected a folder or file named after {}",
+        "no split {purpose} of task {}: expected a folder or file named after {}{named}",
         config.task,
-        if wanted.is_empty() { "`test` or `validation`".to_owned() } else { format!("`{}`", wanted.join("` or `")) }
+        if wanted.is_empty() {
+            "`test` or `validation`".to_owned()
+        } else {
+            format!("`{}`", wanted.join("` or `"))
+        }
     );
     Error::dataset(dataset, message)
 }
@@ -51,9 +60,16 @@ fn examples(config: &TaskConfig, dataset: &Path, evaluated: &Located, docs: &[Do
     let shots = config.fewshot_config.as_ref();
     let named = shots.and_then(|shots| shots.split.as_ref()).or(config.fewshot_split.as_ref());
     if let (None, Some(samples)) = (named, shots.and_then(|shots| shots.samples.as_ref())) {
-        return Ok(samples.iter().enumerate().map(|(at, row)| Doc::new(row.clone(), at + 1, at as u64 + 1)).collect());
+        return Ok(samples
+            .iter()
+            .enumerate()
+            .map(|(at, row)| Doc::new(row.clone(), at + 1, at as u64 + 1))
+            .collect());
     }
-    let split = named.or(config.training_split.as_ref()).or(config.validation_split.as_ref()).or(config.test_split.as_ref());
+    let split = named
+        .or(config.training_split.as_ref())
+        .or(config.validation_split.as_ref())
+        .or(config.test_split.as_ref());
     let Some(split) = split else { return Ok(docs.to_vec()) };
     if *split == evaluated.split {
         return Ok(docs.to_vec());
@@ -118,7 +134,9 @@ fn columns(row: anneal_datasets::Row) -> Row {
     match row {
         Typed::Record(fields) => fields,
         Typed::Text(text) => object(json!({"text": text})),
-        Typed::PromptCompletion { prompt, completion } => object(json!({"prompt": prompt, "completion": completion})),
+        Typed::PromptCompletion { prompt, completion } => {
+            object(json!({"prompt": prompt, "completion": completion}))
+        }
         Typed::Chat(chat) => serde_json::to_value(&chat).map(object).unwrap_or_default(),
         Typed::Preference(pair) => serde_json::to_value(&pair).map(object).unwrap_or_default(),
     }
@@ -198,7 +216,11 @@ mod tests {
     #[test]
     fn bad_rows_are_told_by_number_and_a_missing_example_split_by_name() {
         let folder = tempfile::tempdir().unwrap();
-        let file = write(&folder, "val.jsonl", "{\"question\": \"?\", \"choices\": [\"a\", \"b\"], \"answer\": 0}\n{\"question\": \"?\"}\n");
+        let file = write(
+            &folder,
+            "val.jsonl",
+            "{\"question\": \"?\", \"choices\": [\"a\", \"b\"], \"answer\": 0}\n{\"question\": \"?\"}\n",
+        );
         let yaml = json!({"task": "t", "process_docs": {"!function": "anneal.multiple_choice_docs"},
             "validation_split": "val", "fewshot_split": "dev", "doc_to_text": "question", "doc_to_target": "gold"});
         let (task, bad) = load(config(yaml.clone()), &file, 0).unwrap();

@@ -79,7 +79,10 @@ impl Function {
             Self::WinograndeTarget => Ok(json!(blank(row)?.1.trim())),
             Self::WinograndeChoices => {
                 let before = blank(row)?.0;
-                Ok(json!([before.to_owned() + string(row, "option1")?, before.to_owned() + string(row, "option2")?]))
+                Ok(json!([
+                    before.to_owned() + string(row, "option1")?,
+                    before.to_owned() + string(row, "option2")?
+                ]))
             }
             Self::WikitextText => Ok(json!(wikitext(string(row, "page")?))),
             _ => Err(format!("{self:?} does not yield a prompt, a target or choices")),
@@ -193,9 +196,14 @@ fn gold_index(answer: &Value, texts: &[String], labels: &[Value]) -> Option<usiz
 
 fn question_answer(mut row: Row) -> Result<Row, String> {
     let question = python::str_of(required(&row, &["question", "prompt", "instruction"])?);
-    let more = row.get("input").and_then(Value::as_str).filter(|_| row.contains_key("instruction")).unwrap_or_default();
+    let more = row
+        .get("input")
+        .and_then(Value::as_str)
+        .filter(|_| row.contains_key("instruction"))
+        .unwrap_or_default();
     let question = if more.is_empty() { question } else { format!("{question}\n{more}") };
-    let answer = required(&row, &["answer", "answers", "completion", "output", "target", "response"])?.clone();
+    let answer =
+        required(&row, &["answer", "answers", "completion", "output", "target", "response"])?.clone();
     let answer = match answer {
         Value::Array(answers) if answers.is_empty() => return Err("`answers` is empty".to_owned()),
         Value::Array(answers) => Value::Array(answers.iter().map(|one| json!(python::str_of(one))).collect()),
@@ -234,8 +242,15 @@ fn wikitext(page: &str) -> String {
     let mut text = page.replace("s '", "s'");
     // The source's pattern `/' [0-9]/` needs two slashes around it and so never changes an article; it is kept out.
     for (from, to) in [
-        (" @-@ ", "-"), (" @,@ ", ","), (" @.@ ", "."), (" : ", ": "), (" ; ", "; "), (" . ", ". "), (" ! ", "! "),
-        (" ? ", "? "), (" , ", ", "),
+        (" @-@ ", "-"),
+        (" @,@ ", ","),
+        (" @.@ ", "."),
+        (" : ", ": "),
+        (" ; ", "; "),
+        (" . ", ". "),
+        (" ! ", "! "),
+        (" ? ", "? "),
+        (" , ", ", "),
     ] {
         text = text.replace(from, to);
     }
@@ -243,8 +258,14 @@ fn wikitext(page: &str) -> String {
         text = pattern.replace_all(&text, *replacement).into_owned();
     }
     for (from, to) in [
-        ("= = = =", "===="), ("= = =", "==="), ("= =", "=="), (" \u{b0} ", "\u{b0}"), (" \n", "\n"), ("\n ", "\n"),
-        (" N ", " 1 "), (" 's", "'s"),
+        ("= = = =", "===="),
+        ("= = =", "==="),
+        ("= =", "=="),
+        (" \u{b0} ", "\u{b0}"),
+        (" \n", "\n"),
+        ("\n ", "\n"),
+        (" N ", " 1 "),
+        (" 's", "'s"),
     ] {
         text = text.replace(from, to);
     }
@@ -263,8 +284,10 @@ mod tests {
     #[test]
     fn hellaswag_rows_gain_query_choices_and_gold() {
         let out = Function::HellaswagDocs
-            .process_row(row(json!({"activity_label": "Washing", "ctx_a": "A man [step] sits.", "ctx_b": "he",
-                "endings": [" washes [title] it.", "b  c"], "label": "1"})))
+            .process_row(row(
+                json!({"activity_label": "Washing", "ctx_a": "A man [step] sits.", "ctx_b": "he",
+                "endings": [" washes [title] it.", "b  c"], "label": "1"}),
+            ))
             .unwrap();
         assert_eq!(out["query"], "Washing: A man sits. He");
         assert_eq!(out["choices"], json!(["washes. it.", "b c"]));
@@ -274,7 +297,9 @@ mod tests {
 
     #[test]
     fn winogrande_splits_at_the_blank() {
-        let doc = row(json!({"sentence": "Sarah beat Maria so _ won .", "option1": "Sarah", "option2": "Maria", "answer": "2"}));
+        let doc = row(
+            json!({"sentence": "Sarah beat Maria so _ won .", "option1": "Sarah", "option2": "Maria", "answer": "2"}),
+        );
         assert_eq!(Function::WinograndeText.evaluate(&doc).unwrap(), 1);
         assert_eq!(Function::WinograndeTarget.evaluate(&doc).unwrap(), "won .");
         assert_eq!(Function::WinograndeChoices.evaluate(&doc).unwrap()[1], "Sarah beat Maria so Maria");
@@ -288,12 +313,15 @@ mod tests {
                 .unwrap();
             assert_eq!(out["gold"], 1, "{answer}");
         }
-        let labelled = json!({"question": "?", "choices": {"text": ["x", "y"], "label": ["P", "Q"]}, "answerKey": "Q"});
+        let labelled =
+            json!({"question": "?", "choices": {"text": ["x", "y"], "label": ["P", "Q"]}, "answerKey": "Q"});
         assert_eq!(Function::MultipleChoiceDocs.process_row(row(labelled)).unwrap()["gold"], 1);
         let lettered = json!({"question": "?", "A": "x", "B": "y", "answer": "A"});
         assert_eq!(Function::MultipleChoiceDocs.process_row(row(lettered)).unwrap()["gold"], 0);
         let wrong = json!({"question": "?", "choices": ["a", "b"], "answer": 7});
-        assert!(Function::MultipleChoiceDocs.process_row(row(wrong)).unwrap_err().contains("none of the choices"));
+        assert!(
+            Function::MultipleChoiceDocs.process_row(row(wrong)).unwrap_err().contains("none of the choices")
+        );
     }
 
     #[test]

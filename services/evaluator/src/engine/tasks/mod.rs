@@ -11,8 +11,8 @@ mod yaml;
 
 pub use catalog::{Group, Selection, builtin_names, select};
 pub use config::{
-    Field, FewshotConfig, FilterConfig, FilterStep, GenerationArguments, MatchOptions, MetricConfig, OutputType,
-    Sampler, TaskConfig, Until,
+    FewshotConfig, Field, FilterConfig, FilterStep, GenerationArguments, MatchOptions, MetricConfig,
+    OutputType, Sampler, TaskConfig, Until,
 };
 pub use docs::{BadRow, load};
 pub use functions::{Function, Row};

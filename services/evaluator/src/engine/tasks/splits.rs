@@ -25,6 +25,11 @@ pub(super) fn evaluated(config: &TaskConfig, root: &Path) -> Option<Located> {
         let split = named.clone().next().cloned().unwrap_or_else(|| "test".to_owned());
         return Some(Located { path: root.to_owned(), split });
     }
+    // A task that names its files means these and no others.
+    let names_files = config.dataset_kwargs.as_ref().is_some_and(|arguments| arguments.data_files.is_some());
+    if names_files {
+        return named.clone().find_map(|split| find(config, root, split));
+    }
     let wanted: Vec<&String> = named.chain(&any).collect();
     wanted
         .iter()
@@ -41,8 +46,8 @@ pub(super) fn find(config: &TaskConfig, root: &Path, split: &str) -> Option<Loca
         let beside = named.map(|name| folder.join(name)).filter(|path| path.exists());
         return beside.or_else(|| sibling(root, split)).map(located);
     }
-    if let Some(path) = named.map(|name| root.join(name)).filter(|path| path.exists()) {
-        return Some(located(path));
+    if let Some(name) = named {
+        return Some(root.join(name)).filter(|path| path.exists()).map(located);
     }
     bases(config, root).iter().find_map(|base| in_folder(config, base, split)).map(located)
 }
@@ -82,8 +87,10 @@ fn in_folder(config: &TaskConfig, base: &Path, split: &str) -> Option<PathBuf> {
     if let Some(folder) = spellings.iter().map(|name| base.join(name)).find(|path| path.is_dir()) {
         return Some(folder);
     }
-    let matching: Vec<PathBuf> =
-        files(base).into_iter().filter(|file| words(file).iter().any(|word| spellings.contains(&word.as_str()))).collect();
+    let matching: Vec<PathBuf> = files(base)
+        .into_iter()
+        .filter(|file| words(file).iter().any(|word| spellings.contains(&word.as_str())))
+        .collect();
     if matching.len() <= 1 {
         return matching.into_iter().next();
     }
@@ -161,11 +168,17 @@ mod tests {
     fn a_collection_of_benchmarks_is_searched_by_the_task_s_hint() {
         let arc = config(json!({"task": "arc_easy", "dataset_name": "ARC-Easy", "test_split": "test",
             "validation_split": "validation", "metadata": {"local": "ai2_arc/ARC-Easy"}}));
-        let root = folder(&["ai2_arc/ARC-Easy/validation/data-0.arrow", "ai2_arc/ARC-Challenge/validation/data-0.arrow"]);
+        let root = folder(&[
+            "ai2_arc/ARC-Easy/validation/data-0.arrow",
+            "ai2_arc/ARC-Challenge/validation/data-0.arrow",
+        ]);
         let found = evaluated(&arc, root.path()).unwrap();
         assert_eq!(found.split, "validation", "the copy has no test split");
         assert_eq!(relative(&root, Some(found)), "ai2_arc/ARC-Easy/validation");
-        assert_eq!(relative(&root, evaluated(&arc, &root.path().join("ai2_arc"))), "ai2_arc/ARC-Easy/validation");
+        assert_eq!(
+            relative(&root, evaluated(&arc, &root.path().join("ai2_arc"))),
+            "ai2_arc/ARC-Easy/validation"
+        );
     }
 
     #[test]
@@ -173,7 +186,8 @@ mod tests {
         let arc = config(json!({"task": "arc_easy", "dataset_name": "ARC-Easy", "test_split": "test"}));
         let root = folder(&["arc_easy_validation.jsonl", "arc_challenge_validation.jsonl", "README"]);
         assert_eq!(relative(&root, evaluated(&arc, root.path())), "arc_easy_validation.jsonl");
-        let subject = config(json!({"task": "ceval-valid_law", "dataset_name": "law", "validation_split": "val"}));
+        let subject =
+            config(json!({"task": "ceval-valid_law", "dataset_name": "law", "validation_split": "val"}));
         let root = folder(&["ceval_law_val.jsonl", "ceval_law_dev.jsonl", "ceval_logic_val.jsonl"]);
         assert_eq!(relative(&root, evaluated(&subject, root.path())), "ceval_law_val.jsonl");
         let file = root.path().join("ceval_law_val.jsonl");
@@ -189,6 +203,8 @@ mod tests {
         assert_eq!(relative(&root, evaluated(&named, root.path())), "a.jsonl");
         assert_eq!(relative(&root, find(&named, &root.path().join("a.jsonl"), "train")), "b.jsonl");
         let mine = config(json!({"task": "t", "test_split": "test"}));
+        let missing = folder(&["b.jsonl", "other_test.jsonl"]);
+        assert_eq!(evaluated(&named, missing.path()), None, "no other file stands in for a named one");
         let root = folder(&["mine.jsonl"]);
         assert_eq!(relative(&root, evaluated(&mine, root.path())), "mine.jsonl");
     }

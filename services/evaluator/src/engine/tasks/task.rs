@@ -57,8 +57,15 @@ impl Task {
     /// Compiles the templates and looks at the first row, as the harness does.
     pub fn new(config: TaskConfig, docs: Vec<Doc>, fewshot_docs: Vec<Doc>, split: String) -> Result<Self> {
         let templates = compile(&config)?;
-        let mut task =
-            Self { config, docs, fewshot_docs, split, multiple_input: false, multiple_target: false, templates };
+        let mut task = Self {
+            config,
+            docs,
+            fewshot_docs,
+            split,
+            multiple_input: false,
+            multiple_target: false,
+            templates,
+        };
         // The first row that works; rows that fail are reported when they are scored.
         for doc in &task.docs {
             if let (Ok(text), Ok(target)) = (task.text(doc), task.target(doc)) {
@@ -123,9 +130,8 @@ impl Task {
         let value = match field {
             Field::Map(entries) => Value::Array(entries.values().cloned().collect()),
             _ => match self.field(field, doc, "doc_to_choice")? {
-                Rendered::Template(text) => {
-                    python::literal_eval(&text).map_err(|error| format!("doc_to_choice rendered {text:?}: {error}"))?
-                }
+                Rendered::Template(text) => python::literal_eval(&text)
+                    .map_err(|error| format!("doc_to_choice rendered {text:?}: {error}"))?,
                 Rendered::Value(value) => value,
             },
         };
@@ -194,8 +200,11 @@ fn compile(config: &TaskConfig) -> Result<Templates> {
         ("fewshot_config.doc_to_target", &shots.doc_to_target),
         ("fewshot_config.doc_to_choice", &shots.doc_to_choice),
     ];
-    let texts = [("description", Some(&config.description)), ("gen_prefix", config.gen_prefix.as_ref()),
-        ("fewshot_config.gen_prefix", shots.gen_prefix.as_ref())];
+    let texts = [
+        ("description", Some(&config.description)),
+        ("gen_prefix", config.gen_prefix.as_ref()),
+        ("fewshot_config.gen_prefix", shots.gen_prefix.as_ref()),
+    ];
     let sources = fields
         .iter()
         .filter_map(|(name, field)| match field {
@@ -252,7 +261,9 @@ pub(crate) mod tests {
 
     #[test]
     fn a_template_s_syntax_error_names_the_field() {
-        let config = parse_config("t", json!({"task": "t", "doc_to_text": "{{question", "doc_to_target": "x"})).unwrap();
+        let config =
+            parse_config("t", json!({"task": "t", "doc_to_text": "{{question", "doc_to_target": "x"}))
+                .unwrap();
         let error = Task::new(config, vec![], vec![], "test".to_owned()).err().unwrap().to_string();
         assert!(error.contains("doc_to_text"), "{error}");
     }

@@ -29,7 +29,12 @@ impl Templates {
     pub(super) fn new() -> Self {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
-        environment.set_syntax(SyntaxConfig::builder().keep_trailing_newline(true).build().expect("the default delimiters are valid"));
+        environment.set_syntax(
+            SyntaxConfig::builder()
+                .keep_trailing_newline(true)
+                .build()
+                .expect("the default delimiters are valid"),
+        );
         environment.set_fuel(Some(FUEL));
         environment.set_unknown_method_callback(method);
         environment.set_formatter(|out, _state, value| {
@@ -41,7 +46,9 @@ impl Templates {
 
     /// Compiles a template; the error says where its syntax is wrong.
     pub(super) fn add(&mut self, source: &str) -> Result<(), String> {
-        self.environment.add_template_owned(source.to_owned(), source.to_owned()).map_err(|error| describe(&error))
+        self.environment
+            .add_template_owned(source.to_owned(), source.to_owned())
+            .map_err(|error| describe(&error))
     }
 
     /// Renders a template that was added. The error names the columns that the row lacks, when it lacks any.
@@ -51,10 +58,13 @@ impl Templates {
             let mut missing: Vec<String> = template
                 .undeclared_variables(false)
                 .into_iter()
-                .filter(|name| row.get_attr(name).is_ok_and(|found| found.is_undefined()) && !self.is_global(name))
+                .filter(|name| {
+                    row.get_attr(name).is_ok_and(|found| found.is_undefined()) && !self.is_global(name)
+                })
                 .collect();
             missing.sort();
-            if error.kind() == ErrorKind::UndefinedError && !missing.is_empty() {
+            let absent = matches!(error.kind(), ErrorKind::UndefinedError | ErrorKind::UnknownMethod);
+            if absent && !missing.is_empty() {
                 return format!("the row has no column {} (it has: {})", quoted(&missing), columns(row));
             }
             format!("the template failed: {}", describe(&error))
@@ -76,7 +86,9 @@ fn quoted(names: &[String]) -> String {
 }
 
 fn columns(row: &Value) -> String {
-    row.try_iter().map(|keys| keys.map(|key| key.to_string()).collect::<Vec<_>>().join(", ")).unwrap_or_default()
+    row.try_iter()
+        .map(|keys| keys.map(|key| key.to_string()).collect::<Vec<_>>().join(", "))
+        .unwrap_or_default()
 }
 
 fn describe(error: &Error) -> String {
@@ -90,7 +102,16 @@ fn text_of(value: &Value) -> Result<String, Error> {
     match value.kind() {
         ValueKind::Undefined => Err(Error::from(ErrorKind::UndefinedError)),
         ValueKind::String => Ok(value.to_string()),
-        ValueKind::None | ValueKind::Bool | ValueKind::Number | ValueKind::Seq | ValueKind::Map | ValueKind::Iterable => {
+        // A list would print what is undefined as None.
+        ValueKind::Seq if value.try_iter()?.any(|item| item.is_undefined()) => {
+            Err(Error::from(ErrorKind::UndefinedError))
+        }
+        ValueKind::None
+        | ValueKind::Bool
+        | ValueKind::Number
+        | ValueKind::Seq
+        | ValueKind::Map
+        | ValueKind::Iterable => {
             let plain = serde_json::to_value(value)
                 .map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))?;
             Ok(python::str_of(&plain))
@@ -120,7 +141,8 @@ fn method(state: &mut State, value: &Value, name: &str, args: &[Value]) -> Resul
         (ValueKind::String, "removeprefix" | "removesuffix") => {
             let (part,): (String,) = from_args(args)?;
             let text = value.to_string();
-            let cut = if name == "removeprefix" { text.strip_prefix(&part) } else { text.strip_suffix(&part) };
+            let cut =
+                if name == "removeprefix" { text.strip_prefix(&part) } else { text.strip_suffix(&part) };
             Ok(Value::from(cut.unwrap_or(&text)))
         }
         _ => minijinja_contrib::pycompat::unknown_method_callback(state, value, name, args),
@@ -167,7 +189,10 @@ mod tests {
     fn values_render_as_python_renders_them() {
         let row = json!({"choices": {"text": ["it's", "b"], "label": ["A", "B"]}, "key": "B", "none": null, "yes": true, "f": 1.0});
         assert_eq!(render("{{choices.text}}", &row).unwrap(), r#"["it's", 'b']"#);
-        assert_eq!(render("{{choices.label.index(key)}}|{{none}}|{{yes}}|{{f}}", &row).unwrap(), "1|None|True|1.0");
+        assert_eq!(
+            render("{{choices.label.index(key)}}|{{none}}|{{yes}}|{{f}}", &row).unwrap(),
+            "1|None|True|1.0"
+        );
         assert_eq!(render("a\n", &row).unwrap(), "a\n", "the trailing newline is kept");
     }
 

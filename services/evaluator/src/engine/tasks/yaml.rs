@@ -20,12 +20,19 @@ pub(super) fn read_file(path: &Path) -> Result<TaskConfig> {
 /// Checks a task's fields.
 pub(super) fn parse_config(name: &str, value: Value) -> Result<TaskConfig> {
     if value.get("group").is_some() {
-        return Err(Error::task(name, "not supported yet: a group file of your own; name its tasks one by one"));
+        return Err(Error::task(
+            name,
+            "not supported yet: a group file of your own; name its tasks one by one",
+        ));
     }
-    let config: TaskConfig = serde_json::from_value(value).map_err(|error| Error::task(name, error.to_string()))?;
+    let config: TaskConfig =
+        serde_json::from_value(value).map_err(|error| Error::task(name, error.to_string()))?;
     for metric in config.metric_list.iter().flatten() {
         if let Some(option) = metric.options.unknown.keys().find(|key| *key != "hf_evaluate") {
-            return Err(Error::task(name, format!("metric_list: unknown field `{option}` of metric {}", metric.metric)));
+            return Err(Error::task(
+                name,
+                format!("metric_list: unknown field `{option}` of metric {}", metric.metric),
+            ));
         }
     }
     Ok(config)
@@ -67,7 +74,9 @@ fn to_json(yaml: Yaml) -> std::result::Result<Value, String> {
             .map(Value::Number)
             .ok_or_else(|| format!("the number {number} cannot be kept"))?,
         Yaml::String(text) => Value::String(text),
-        Yaml::Sequence(items) => Value::Array(items.into_iter().map(to_json).collect::<std::result::Result<_, _>>()?),
+        Yaml::Sequence(items) => {
+            Value::Array(items.into_iter().map(to_json).collect::<std::result::Result<_, _>>()?)
+        }
         Yaml::Mapping(entries) => {
             let mut out = Map::new();
             for (key, value) in entries {
@@ -98,7 +107,11 @@ mod tests {
     #[test]
     fn an_include_is_overlaid_field_by_field() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("_base"), "output_type: multiple_choice\nnum_fewshot: 5\ndoc_to_choice: ['A']\n").unwrap();
+        std::fs::write(
+            folder.path().join("_base"),
+            "output_type: multiple_choice\nnum_fewshot: 5\ndoc_to_choice: ['A']\n",
+        )
+        .unwrap();
         let file = folder.path().join("a.yaml");
         std::fs::write(&file, "include: _base\ntask: mine\nnum_fewshot: 0\nprocess_docs: !function utils.hellaswag_docs\ndoc_to_target: 3\n").unwrap();
         let config = read_file(&file).unwrap();
@@ -109,11 +122,22 @@ mod tests {
 
     #[test]
     fn unknown_fields_and_functions_are_refused_by_name() {
-        let refused = |text: &str| parse_text("t", text).and_then(|map| parse_config("t", Value::Object(map))).unwrap_err().to_string();
+        let refused = |text: &str| {
+            parse_text("t", text)
+                .and_then(|map| parse_config("t", Value::Object(map)))
+                .unwrap_err()
+                .to_string()
+        };
         assert!(refused("task: a\ndoc_to_txt: x\n").contains("unknown field `doc_to_txt`"));
         assert!(refused("task: a\nprocess_docs: !function utils.mine\n").contains("utils.mine"));
-        assert!(refused("task: a\nmetric_list: [{metric: exact_match, ignore_cas: true}]\n").contains("ignore_cas"));
-        assert!(refused("task: a\nfilter_list: [{name: x, filter: [{function: frobnicate}]}]\n").contains("frobnicate"));
+        assert!(
+            refused("task: a\nmetric_list: [{metric: exact_match, ignore_cas: true}]\n")
+                .contains("ignore_cas")
+        );
+        assert!(
+            refused("task: a\nfilter_list: [{name: x, filter: [{function: frobnicate}]}]\n")
+                .contains("frobnicate")
+        );
         assert!(refused("task: a\ngeneration_kwargs: {until: ['x'], num_beams: 2}\n").contains("num_beams"));
     }
 
