@@ -204,7 +204,7 @@ fn bad_specs_name_their_field() {
     check("calibration.samples", &|spec| spec["calibration"]["samples"] = json!(0));
     check("calibration.dataset", &|spec| spec["calibration"]["dataset"] = json!("/no/such/file"));
     check("validation.budget.perplexity_ratio", &|spec| {
-        spec["validation"]["budget"]["perplexity_ratio"] = json!(-1)
+        spec["validation"]["budget"]["perplexity_ratio"] = json!(-1);
     });
     check("model", &|spec| spec["model"] = json!("/no/such/model"));
     check("spec", &|spec| spec["surprise"] = json!(1));

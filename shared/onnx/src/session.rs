@@ -29,7 +29,7 @@ impl Default for Options {
 
 /// A compiled decoder in ONNX Runtime. Runs take `&mut self`: one at a time.
 pub struct Session {
-    session: ort::session::Session,
+    runtime: ort::session::Session,
     geometry: Geometry,
     caches: Vec<(String, String)>,
 }
@@ -52,7 +52,7 @@ impl Session {
         let caches = (0..geometry.layers)
             .flat_map(|layer| ["key", "value"].map(|part| cache_names(layer, part)))
             .collect();
-        Ok(Self { session, geometry, caches })
+        Ok(Self { runtime: session, geometry, caches })
     }
 
     /// The decoder's shape.
@@ -62,13 +62,13 @@ impl Session {
 
     /// Names of the outputs that are neither logits nor caches, such as a calibration graph has.
     pub fn extra_outputs(&self) -> Vec<String> {
-        let names = self.session.outputs().iter().map(|output| output.name());
+        let names = self.runtime.outputs().iter().map(ort::value::Outlet::name);
         names.filter(|name| *name != "logits" && !name.starts_with("present.")).map(str::to_owned).collect()
     }
 
     /// Runs the prompts from their first token, together: logits of every token, and the caches to go on from.
     pub fn prefill(&mut self, prompts: &[&[u32]]) -> Result<(State, Logits)> {
-        let mut state = State::empty(self.session.allocator(), &self.geometry, prompts.len())?;
+        let mut state = State::empty(self.runtime.allocator(), &self.geometry, prompts.len())?;
         let logits = self.extend(&mut state, prompts)?;
         Ok((state, logits))
     }
@@ -91,7 +91,7 @@ impl Session {
         for ((past, _), cache) in self.caches.iter().zip(&state.caches) {
             inputs.push((Cow::Borrowed(past.as_str()), cache.into()));
         }
-        let mut outputs = self.session.run(inputs)?;
+        let mut outputs = self.runtime.run(inputs)?;
         let logits = outputs.remove("logits").ok_or_else(|| Error::Runtime("no logits".into()))?;
         let presents = self.caches.iter().map(|(_, present)| outputs.remove(present));
         let caches: Option<Vec<DynValue>> = presents.collect();
@@ -126,15 +126,15 @@ impl Session {
     }
 
     fn outputs(&mut self, sequences: &[&[u32]], names: &[String]) -> Result<Vec<DynValue>> {
-        let state = State::empty(self.session.allocator(), &self.geometry, sequences.len())?;
+        let state = State::empty(self.runtime.allocator(), &self.geometry, sequences.len())?;
         let feed = Feed::new(&state, sequences, self.geometry.vocabulary)?;
         let mut inputs = feed.inputs(self.geometry.position_ids)?;
         for ((past, _), cache) in self.caches.iter().zip(&state.caches) {
             inputs.push((Cow::Borrowed(past.as_str()), cache.into()));
         }
-        let selector = names.iter().fold(OutputSelector::no_default(), |chosen, name| chosen.with(name));
+        let selector = names.iter().fold(OutputSelector::no_default(), OutputSelector::with);
         let options = RunOptions::new()?.with_outputs(selector);
-        let mut outputs = self.session.run_with_options(inputs, &options)?;
+        let mut outputs = self.runtime.run_with_options(inputs, &options)?;
         let found: Option<Vec<DynValue>> = names.iter().map(|name| outputs.remove(name)).collect();
         found.ok_or_else(|| Error::Runtime("an output that was asked for is missing".into()))
     }

@@ -21,7 +21,9 @@ impl Matrix {
 
     pub(crate) fn divide_rows(&mut self, divisors: &[f32]) {
         for (row, divisor) in self.values.chunks_exact_mut(self.columns).zip(divisors) {
-            row.iter_mut().for_each(|value| *value /= divisor);
+            for value in row {
+                *value /= divisor;
+            }
         }
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn sha256(path: &Path) -> Result<String> {
             Err(source) => return Err(Error::file(path, source)),
         }
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(hasher.finalize()))
 }
 
 /// Writes the manifest of `folder`, last; a folder without it is not complete.

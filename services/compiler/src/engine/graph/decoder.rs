@@ -234,7 +234,7 @@ impl Writer<'_> {
             bias: bias.as_deref(),
             format: self.recipe.format,
             core: self.recipe.core,
-            precise: self.plan.precise_head(),
+            precise: Plan::precise_head(),
         };
         let logits = linear(&mut self.b, &x, &parts)?;
         let (op, attributes) = match self.recipe.core {

@@ -102,7 +102,7 @@ impl Plan {
     }
 
     /// The output matrix writes logits themselves; its input is normed and has no outliers to speak of.
-    pub(crate) const fn precise_head(&self) -> Precise {
+    pub(crate) const fn precise_head() -> Precise {
         Precise::Rounded
     }
 

@@ -134,7 +134,7 @@ mod tests {
     fn equal_predictions_have_no_distance_and_shifted_ones_no_kl() {
         let scores = [0.5, -1.0, 3.0, 0.0];
         let same = compare_position(&scores, &scores, Some(2)).figures();
-        assert!(same.mean_kl < 1e-9 && same.max_logit_distance == 0.0 && same.top1_agreement == 1.0);
+        assert!(same.mean_kl < 1e-9 && same.max_logit_distance == 0.0 && same.top1_agreement > 0.999);
         let shifted = scores.map(|score| score + 2.0);
         let moved = compare_position(&scores, &shifted, Some(2));
         assert!(moved.kl_sum < 1e-6, "{moved:?}");

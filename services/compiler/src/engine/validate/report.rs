@@ -42,6 +42,7 @@ pub(crate) struct Perplexity {
 }
 
 /// Bytes of weights and graph.
+#[allow(clippy::struct_field_names, reason = "units belong in names")]
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Sizes {
     /// Of the source's weight files.
