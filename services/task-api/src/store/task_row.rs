@@ -88,12 +88,6 @@ impl TaskRow {
         row.ok_or_else(|| Error::not_found("task"))
     }
 
-    /// Every stored row, for tests of invariants.
-    #[cfg(test)]
-    pub(crate) async fn every(db: &impl Sql) -> Result<Vec<Self>, Error> {
-        all(db, "SELECT * FROM tasks ORDER BY id", []).await
-    }
-
     /// Ids of tasks for which `condition` holds, with one value.
     pub(crate) async fn ids_where(
         db: &impl Sql,

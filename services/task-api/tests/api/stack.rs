@@ -1,0 +1,221 @@
+//! The service under test, and a client of it.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use anneal_artifacts::ObjectsConfig;
+use anneal_bus::{Bus, BusConfig};
+use anneal_contracts::{
+    rpc::{BalanceReply, BalanceRequest, Done, PlaceHold, PlaceHoldReply, QuoteReply, QuoteRequest, Refusal, ReleaseHold},
+    subject::rpc,
+};
+use anneal_domain::{Microcredits, id::HoldId};
+use anneal_runtime::{CancellationToken, Secret, tasks};
+use anneal_task_api::{Config, Database, Running, start};
+use anneal_testkit::{Nats, Objects};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub(crate) const ADMIN_KEY: &str = "anneal_00000000000000000000000000000007_s3cret";
+
+/// The service and everything it needs; all of it goes when dropped.
+pub(crate) struct Stack {
+    pub(crate) url: String,
+    pub(crate) bus: Bus,
+    pub(crate) held: Arc<AtomicU64>,
+    pub(crate) released: Arc<AtomicU64>,
+    http: reqwest::Client,
+    stop: CancellationToken,
+    _running: Running,
+    _objects: Objects,
+    _nats: Nats,
+    _folder: TempDir,
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// An answer: its status and its JSON (null when it is none).
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) json: Value,
+}
+
+impl Answer {
+    #[track_caller]
+    pub(crate) fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status.as_u16(), status, "{:#}", self.json);
+        self.json
+    }
+
+    /// The fields that a problem names.
+    pub(crate) fn fields(&self) -> Vec<String> {
+        let errors = self.json["errors"].as_array().cloned().unwrap_or_default();
+        errors.iter().map(|error| error["field"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+}
+
+impl Stack {
+    pub(crate) async fn start() -> Self {
+        let (nats, objects, folder) = (Nats::start().await, Objects::start().await, tempfile::tempdir().unwrap());
+        let bus = Bus::connect(&BusConfig::anonymous(nats.url()), "test").await.unwrap();
+        let stop = CancellationToken::new();
+        let (held, released) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        script_billing(&bus, &stop, &held, &released);
+        let config = Config {
+            listen: "127.0.0.1:0".to_owned(),
+            nats: BusConfig::anonymous(nats.url()),
+            objects: ObjectsConfig {
+                endpoint: objects.endpoint(),
+                access_key: Objects::ACCESS_KEY.to_owned(),
+                secret_key: Secret::new(Objects::SECRET_KEY),
+                bucket: Objects::BUCKET.to_owned(),
+                ..ObjectsConfig::default()
+            },
+            database: Database { url: format!("sqlite://{}?mode=rwc", folder.path().join("a.db").display()) },
+            bootstrap_key: Secret::new(ADMIN_KEY),
+            work_dir: folder.path().join("work"),
+            max_upload_bytes: 1 << 20,
+            sweep_ms: 50,
+            lease_ms: 1_500,
+            ..Config::default()
+        };
+        let running = start(config, stop.clone()).await.unwrap();
+        let url = format!("http://{}", running.address);
+        let http =
+            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self { url, bus, held, released, http, stop, _running: running, _objects: objects, _nats: nats, _folder: folder }
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str, key: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url)).bearer_auth(key)
+    }
+
+    pub(crate) async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        let response = request.send().await.unwrap();
+        let status = response.status();
+        let json = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or(Value::Null);
+        Answer { status, json }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(self.request(Method::GET, path, ADMIN_KEY)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request(Method::POST, path, ADMIN_KEY).json(body)).await
+    }
+
+    pub(crate) async fn upload(&self, query: &str, bytes: impl Into<reqwest::Body>) -> Answer {
+        self.send(self.request(Method::POST, &format!("/api/v1/datasets?{query}"), ADMIN_KEY).body(bytes)).await
+    }
+
+    /// A model that is ready, from a GGUF head; its id.
+    pub(crate) async fn model(&self) -> String {
+        let body = json!({ "name": "base", "source": "builtin" });
+        let id = self.post("/api/v1/models", &body).await.expect(201)["id"].as_str().unwrap().to_owned();
+        let file = format!("/api/v1/models/{id}/files/base.gguf");
+        self.send(self.request(Method::PUT, &file, ADMIN_KEY).body(gguf())).await.expect(200);
+        let done = self.post(&format!("/api/v1/models/{id}/complete"), &Value::Null).await.expect(200);
+        assert_eq!((&done["state"], &done["format"], &done["parameters"]), (&json!("ready"), &json!("gguf"), &json!(32)));
+        id
+    }
+
+    /// A dataset for supervised fine-tuning; its id.
+    pub(crate) async fn dataset(&self) -> String {
+        let rows = "{\"prompt\":\"1+1\",\"completion\":\"2\"}\n{\"prompt\":\"2+2\",\"completion\":\"4\"}\n";
+        let made = self.upload("name=sums&filename=sums.jsonl", rows).await.expect(201);
+        assert_eq!((&made["kind"], &made["rows"], &made["version"]), (&json!("sft"), &json!(2), &json!(1)));
+        made["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The body of a sound training task.
+    pub(crate) async fn training(&self) -> Value {
+        let (model, dataset) = (self.model().await, self.dataset().await);
+        json!({ "name": "first", "spec": {
+            "kind": "training", "task_type": "sft", "method": "lora", "model": model, "dataset": dataset
+        }})
+    }
+}
+
+/// A small, sound GGUF: its head and some bytes of weights.
+pub(crate) fn gguf() -> Vec<u8> {
+    let text = |out: &mut Vec<u8>, text: &str| {
+        out.extend((text.len() as u64).to_le_bytes());
+        out.extend(text.as_bytes());
+    };
+    let mut out = b"GGUF\x03\0\0\0".to_vec();
+    out.extend(1_u64.to_le_bytes());
+    out.extend(1_u64.to_le_bytes());
+    text(&mut out, "general.architecture");
+    out.extend(8_u32.to_le_bytes());
+    text(&mut out, "llama");
+    text(&mut out, "token_embd.weight");
+    out.extend(2_u32.to_le_bytes());
+    out.extend(4_u64.to_le_bytes());
+    out.extend(8_u64.to_le_bytes());
+    out.extend(0_u32.to_le_bytes());
+    out.extend(0_u64.to_le_bytes());
+    out.resize(out.len() + 160, 0);
+    out
+}
+
+/// Billing that holds 100 for everything and refuses the pool's kind `compilation`.
+fn script_billing(bus: &Bus, stop: &CancellationToken, held: &Arc<AtomicU64>, released: &Arc<AtomicU64>) {
+    let answer = |subject: &'static str, work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
+        tasks::spawn(subject, work);
+    };
+    let (to, until, count) = (bus.clone(), stop.clone(), held.clone());
+    answer(rpc::PLACE_HOLD, Box::pin(async move {
+        let hold = move |ask: anneal_bus::Request<PlaceHold>| {
+            count.fetch_add(1, Ordering::SeqCst);
+            async move {
+                if ask.body.quote.kind == anneal_domain::spec::TaskKind::Compilation {
+                    let message = "0 credits are free, 100 are needed".to_owned();
+                    return Err(Refusal { code: "insufficient_balance".to_owned(), message, retryable: false });
+                }
+                Ok(PlaceHoldReply {
+                    hold: Some(HoldId::new()),
+                    held: Microcredits(100),
+                    rate_per_hour: Microcredits(7_200_000),
+                })
+            }
+        };
+        to.serve(rpc::PLACE_HOLD, "billing", until, hold).await.unwrap();
+    }));
+    let (to, until, count) = (bus.clone(), stop.clone(), released.clone());
+    answer(rpc::RELEASE_HOLD, Box::pin(async move {
+        let release = move |_: anneal_bus::Request<ReleaseHold>| {
+            count.fetch_add(1, Ordering::SeqCst);
+            async move { Ok::<_, Refusal>(Done {}) }
+        };
+        to.serve(rpc::RELEASE_HOLD, "billing", until, release).await.unwrap();
+    }));
+    let (to, until) = (bus.clone(), stop.clone());
+    answer(rpc::QUOTE, Box::pin(async move {
+        let quote = |_: anneal_bus::Request<QuoteRequest>| async move {
+            Ok::<_, Refusal>(QuoteReply {
+                rate_per_hour: Microcredits(7_200_000),
+                range: [Microcredits(10), Microcredits(90)],
+                hold: Microcredits(100),
+                available: Microcredits(50),
+            })
+        };
+        to.serve(rpc::QUOTE, "billing", until, quote).await.unwrap();
+    }));
+    let (to, until) = (bus.clone(), stop.clone());
+    answer(rpc::BALANCE, Box::pin(async move {
+        let balance = |_: anneal_bus::Request<BalanceRequest>| async move {
+            let nothing = Microcredits(0);
+            Ok::<_, Refusal>(BalanceReply { available: nothing, held: nothing, spent: nothing })
+        };
+        to.serve(rpc::BALANCE, "billing", until, balance).await.unwrap();
+    }));
+}
