@@ -28,15 +28,8 @@ impl ObjectStore {
     /// at the folder's top gives way to ours.
     pub async fn put_folder(&self, prefix: &Prefix, local: &Path) -> Result<Folder, ArtifactError> {
         let files = walk(local).await?;
-        let stored = futures::stream::iter(files.into_iter().map(|(path, file)| async move {
-            let stored = self.put_file(&prefix.file(&path)?, &file).await?;
-            Ok::<_, ArtifactError>(ManifestFile {
-                path,
-                size_bytes: stored.size_bytes,
-                sha256: stored.sha256,
-            })
-        }));
-        let files: Vec<_> = stored.buffer_unordered(AT_ONCE).try_collect().await?;
+        let puts: Vec<_> = files.into_iter().map(|(path, file)| self.put_one(prefix, path, file)).collect();
+        let files: Vec<_> = futures::stream::iter(puts).buffer_unordered(AT_ONCE).try_collect().await?;
         self.put_manifest(prefix, files).await
     }
 
@@ -76,17 +69,29 @@ impl ObjectStore {
     ) -> Result<Manifest, ArtifactError> {
         let manifest = self.manifest(prefix, manifest_sha256).await?;
         tokio::fs::create_dir_all(local).await.map_err(ArtifactError::local(local))?;
-        let fetched = futures::stream::iter(manifest.files.iter().map(|file| async move {
-            let path = local.join(&file.path);
-            if let Some(parent) = path.parent() {
-                tokio::fs::create_dir_all(parent).await.map_err(ArtifactError::local(parent))?;
-            }
-            self.get_to_file(&prefix.file(&file.path)?, &file.stored(), &path).await
-        }));
-        fetched.buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+        let gets: Vec<_> = manifest.files.iter().map(|file| self.get_one(prefix, file, local)).collect();
+        futures::stream::iter(gets).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         let path = local.join(MANIFEST);
         tokio::fs::write(&path, manifest.to_json()).await.map_err(ArtifactError::local(&path))?;
         Ok(manifest)
+    }
+
+    async fn put_one(
+        &self,
+        prefix: &Prefix,
+        path: String,
+        file: PathBuf,
+    ) -> Result<ManifestFile, ArtifactError> {
+        let stored = self.put_file(&prefix.file(&path)?, &file).await?;
+        Ok(ManifestFile { path, size_bytes: stored.size_bytes, sha256: stored.sha256 })
+    }
+
+    async fn get_one(&self, prefix: &Prefix, file: &ManifestFile, local: &Path) -> Result<(), ArtifactError> {
+        let path = local.join(&file.path);
+        if let Some(parent) = path.parent() {
+            tokio::fs::create_dir_all(parent).await.map_err(ArtifactError::local(parent))?;
+        }
+        self.get_to_file(&prefix.file(&file.path)?, &file.stored(), &path).await
     }
 }
 
