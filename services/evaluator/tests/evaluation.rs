@@ -1,4 +1,5 @@
 //! Whole evaluations of the tiny model: figures, files, independence of how it is run, resuming.
+#![allow(clippy::needless_pass_by_value, reason = "calls read better with json! in place")]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod support;

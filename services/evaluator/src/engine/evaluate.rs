@@ -355,10 +355,13 @@ fn seed(seed: u64, doc_id: usize, repeat: usize) -> u64 {
     seed.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add((doc_id as u64) << 20).wrapping_add(repeat as u64)
 }
 
-fn cut(text: String, stops: &Stops) -> String {
+fn cut(mut text: String, stops: &Stops) -> String {
     let first =
         stops.until.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| text.find(stop.as_str())).min();
-    first.map_or(text.clone(), |at| text[..at].to_owned())
+    if let Some(at) = first {
+        text.truncate(at);
+    }
+    text
 }
 
 /// Scores the answers, writes the samples and sums up.

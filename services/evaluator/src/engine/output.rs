@@ -18,6 +18,9 @@ impl Output {
     }
 
     /// Writes one line.
+    ///
+    /// # Panics
+    /// Never: a line is always JSON.
     pub fn line(&mut self, line: &Line) {
         if self.broken {
             return;

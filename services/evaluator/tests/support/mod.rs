@@ -1,5 +1,7 @@
 //! A workplace for an evaluation: the tiny model made of a formula, datasets, specs, and the lines that came back.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(clippy::needless_pass_by_value, reason = "calls read better with json! in place")]
+#![allow(unreachable_pub, reason = "shared by test binaries")]
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::io::Write;

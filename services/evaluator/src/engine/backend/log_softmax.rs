@@ -33,7 +33,7 @@ impl Row {
     }
 
     /// The log-probability of an id.
-    pub(super) fn log_probability(&self, logits: &[f32], id: u32) -> f32 {
+    pub(super) fn log_probability(self, logits: &[f32], id: u32) -> f32 {
         logits.get(id as usize).map_or(f32::NAN, |logit| logit - self.normaliser)
     }
 }

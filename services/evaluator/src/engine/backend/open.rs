@@ -115,6 +115,9 @@ impl Model {
     }
 
     /// The model at work; its weights are loaded the first time.
+    ///
+    /// # Panics
+    /// Never: what was not there is loaded first.
     pub fn scorer(&mut self) -> Result<&mut dyn Scorer> {
         if self.scorer.is_none() {
             self.scorer = Some(self.load()?);
@@ -186,7 +189,8 @@ pub fn identity(model: &ModelInput) -> Result<String> {
 
 /// Lower-case hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn files(path: &Path) -> Result<Vec<PathBuf>> {

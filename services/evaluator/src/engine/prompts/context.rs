@@ -135,7 +135,7 @@ mod tests {
 
     impl Chat for Bracketed {
         fn render(&self, messages: &[Message], generation: bool) -> Result<String, String> {
-            let body: String = messages.iter().map(|m| format!("<{}>{}", m.role, m.content)).collect();
+            let body: String = messages.iter().flat_map(|m| ["<", m.role, ">", m.content.as_str()]).collect();
             Ok(if generation { body + "<assistant>" } else { body })
         }
     }

@@ -22,7 +22,7 @@ impl Message {
 
 /// All messages as plain text.
 pub(super) fn plain_text(messages: &[Message]) -> String {
-    messages.iter().map(|message| format!("{}{}", message.content, message.delimiter)).collect()
+    messages.iter().flat_map(|message| [message.content.as_str(), message.delimiter.as_str()]).collect()
 }
 
 /// Examples and question in one user message, between an optional system message and an optional begun answer.

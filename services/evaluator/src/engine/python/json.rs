@@ -6,6 +6,9 @@ use serde::Serialize;
 use serde_json::ser::{Formatter, PrettyFormatter, Serializer};
 
 /// The value as Python's encoder writes it with an indent of two.
+///
+/// # Panics
+/// Never: serde_json writes UTF-8.
 pub fn dumps<T: Serialize>(value: &T) -> Result<String, serde_json::Error> {
     let mut out = Vec::new();
     let mut serializer =

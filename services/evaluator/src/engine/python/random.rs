@@ -158,7 +158,7 @@ mod tests {
         assert_eq!(Random::new(0).sample(3, 4), None);
     }
 
-    const RANDOM_1234: f64 = 0.9664535356921388;
+    const RANDOM_1234: f64 = 0.966_453_535_692_138_8;
     const SAMPLE_2000: [usize; 5] = [902, 239, 15, 185, 1865];
     const SAMPLE_20: [usize; 6] = [18, 1, 2, 3, 11, 16];
     const CHOICES: [usize; 5] = [0, 9, 0, 6, 4];

@@ -83,13 +83,18 @@ fn write_string(out: &mut String, text: &str) {
             }
             _ if printable(character) => out.push(character),
             _ => match u32::from(character) {
-                code @ 0..=0xff => out.push_str(&format!("\\x{code:02x}")),
-                code @ 0x100..=0xffff => out.push_str(&format!("\\u{code:04x}")),
-                code => out.push_str(&format!("\\U{code:08x}")),
+                code @ 0..=0xff => push_code(out, 'x', 2, code),
+                code @ 0x100..=0xffff => push_code(out, 'u', 4, code),
+                code => push_code(out, 'U', 8, code),
             },
         }
     }
     out.push(quote);
+}
+
+fn push_code(out: &mut String, kind: char, digits: usize, code: u32) {
+    out.extend(['\\', kind]);
+    out.extend(format!("{code:0digits$x}").chars());
 }
 
 /// Python's `str.isprintable` without its tables of unassigned code points: no controls, no format characters, no
@@ -125,7 +130,7 @@ mod tests {
     fn floats_keep_their_shortest_digits() {
         for (value, text) in [
             (0.0001, "0.0001"),
-            (0.00001234, "1.234e-05"),
+            (0.000_012_34, "1.234e-05"),
             (123_456_789_012_345_680.0, "1.2345678901234568e+17"),
             (-3.5, "-3.5"),
             (0.0, "0.0"),

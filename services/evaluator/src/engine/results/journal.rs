@@ -66,6 +66,11 @@ impl Journal {
         self.rows.len()
     }
 
+    /// Whether it holds none.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     /// Writes rows and waits until they are on disk.
     pub fn append(&mut self, rows: Vec<Answered>) -> Result<()> {
         for row in &rows {

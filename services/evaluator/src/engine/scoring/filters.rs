@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    fn run(filter: Value, answers: &[&str]) -> Result<String, String> {
+    fn run(filter: &Value, answers: &[&str]) -> Result<String, String> {
         let config: FilterConfig = serde_json::from_value(json!({"name": "f", "filter": filter})).unwrap();
         let responses: Vec<Response> =
             answers.iter().map(|text| Response::Text((*text).to_owned())).collect();
@@ -155,26 +155,26 @@ mod tests {
     fn gsm8k_s_two_extractions() {
         let strict = json!([{"function": "regex", "regex_pattern": "#### (\\-?[0-9\\.\\,]+)"}, {"function": "take_first"}]);
         let flexible = json!([{"function": "regex", "group_select": -1, "regex_pattern": "(-?[$0-9.,]{2,})|(-?[0-9]+)"}, {"function": "take_first"}]);
-        assert_eq!(run(strict.clone(), &["so 3\n#### 1,234\n"]).unwrap(), "1,234");
-        assert_eq!(run(strict, &["so 3"]).unwrap(), "[invalid]");
-        assert_eq!(run(flexible, &["it is $40. Then 7"]).unwrap(), "7");
+        assert_eq!(run(&strict, &["so 3\n#### 1,234\n"]).unwrap(), "1,234");
+        assert_eq!(run(&strict, &["so 3"]).unwrap(), "[invalid]");
+        assert_eq!(run(&flexible, &["it is $40. Then 7"]).unwrap(), "7");
     }
 
     #[test]
     fn steps_follow_each_other() {
         let vote = json!([{"function": "remove_whitespace"}, {"function": "majority_vote"}, {"function": "take_first"}]);
-        assert_eq!(run(vote, &["b", " a", "a ", "b"]).unwrap(), "b", "the earliest of equals");
+        assert_eq!(run(&vote, &["b", " a", "a ", "b"]).unwrap(), "b", "the earliest of equals");
         let map = json!([{"function": "uppercase"}, {"function": "map", "mapping_dict": {"A": 1}, "default_value": 0}]);
-        assert_eq!(run(map.clone(), &["a"]).unwrap(), "1");
-        assert_eq!(run(map, &["z"]).unwrap(), "0");
+        assert_eq!(run(&map, &["a"]).unwrap(), "1");
+        assert_eq!(run(&map, &["z"]).unwrap(), "0");
         let k = json!([{"function": "take_first_k", "k": 3}]);
-        assert!(run(k, &["a"]).unwrap_err().contains("repeats"));
+        assert!(run(&k, &["a"]).unwrap_err().contains("repeats"));
     }
 
     #[test]
     fn python_s_lookahead_is_understood() {
         let pattern =
             json!([{"function": "regex", "regex_pattern": "\\d+(?= apples)"}, {"function": "take_first"}]);
-        assert_eq!(run(pattern, &["3 pears, 4 apples"]).unwrap(), "4");
+        assert_eq!(run(&pattern, &["3 pears, 4 apples"]).unwrap(), "4");
     }
 }

@@ -320,6 +320,7 @@ fn conversation(metrics: &[MetricOf], filtered: &[Filtered]) -> Result<Vec<(Stri
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#[allow(clippy::float_cmp, reason = "accuracies are exactly 0 or 1")]
 mod tests {
     use super::*;
     use crate::engine::tasks::task_for_tests as task;

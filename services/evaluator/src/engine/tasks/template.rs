@@ -101,7 +101,6 @@ fn describe(error: &Error) -> String {
 fn text_of(value: &Value) -> Result<String, Error> {
     match value.kind() {
         ValueKind::Undefined => Err(Error::from(ErrorKind::UndefinedError)),
-        ValueKind::String => Ok(value.to_string()),
         // A list would print what is undefined as None.
         ValueKind::Seq if value.try_iter()?.any(|item| item.is_undefined()) => {
             Err(Error::from(ErrorKind::UndefinedError))
