@@ -82,7 +82,7 @@ impl Failure {
                 (_, Value::Number(line)) => format!("line {line}"),
                 _ => continue,
             };
-            message.push_str(&format!("\n  {place}: {}", error["message"].as_str().unwrap_or("invalid")));
+            message.extend(["\n  ", &place, ": ", error["message"].as_str().unwrap_or("invalid")]);
         }
         match status {
             400 | 413 | 415 | 422 => Self::Invalid(message),
@@ -104,7 +104,10 @@ mod tests {
         let failure = Failure::from_answer(422, body);
         assert!(matches!(failure, Failure::Invalid(_)));
         let text = failure.to_string();
-        assert!(text.contains("spec.epochs: must be more than 0") && text.contains("line 7: no JSON"), "{text}");
+        assert!(
+            text.contains("spec.epochs: must be more than 0") && text.contains("line 7: no JSON"),
+            "{text}"
+        );
         assert!(matches!(Failure::from_answer(404, ""), Failure::NotFound(_)));
         assert!(matches!(Failure::from_answer(401, "{}"), Failure::Access(_)));
         assert!(matches!(Failure::from_answer(500, "<html>"), Failure::Failed(_)));

@@ -22,7 +22,8 @@ impl Api {
     pub(crate) fn new(connection: &Resolved) -> Result<Self, Failure> {
         // A second call in one process finds the provider in place, which is as good.
         rustls::crypto::ring::default_provider().install_default().ok();
-        let http = reqwest::Client::builder().user_agent(concat!("anneal/", env!("CARGO_PKG_VERSION"))).build()?;
+        let http =
+            reqwest::Client::builder().user_agent(concat!("anneal/", env!("CARGO_PKG_VERSION"))).build()?;
         Ok(Self { http, server: connection.server.clone(), key: connection.key.clone() })
     }
 
@@ -75,12 +76,13 @@ pub(crate) async fn json(response: Response) -> Result<Value, Failure> {
     if body.is_empty() {
         return Ok(Value::Null);
     }
-    serde_json::from_slice(&body).map_err(|error| Failure::Failed(format!("the server sent no JSON: {error}")))
+    serde_json::from_slice(&body)
+        .map_err(|error| Failure::Failed(format!("the server sent no JSON: {error}")))
 }
 
 fn fresh_key() -> Result<String, Failure> {
     use std::io::Read;
     let mut bytes = [0_u8; 16];
     std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:032x}", u128::from_le_bytes(bytes)))
 }

@@ -26,7 +26,8 @@ impl Api {
         let pieces = ReaderStream::with_capacity(opened, PIECE)
             .inspect(move |piece| counted.inc(piece.as_ref().map_or(0, |piece| piece.len() as u64)));
         let body = reqwest::Body::wrap_stream(pieces);
-        let request = request.header("Content-Length", size).header("Content-Type", "application/octet-stream");
+        let request =
+            request.header("Content-Length", size).header("Content-Type", "application/octet-stream");
         let answer = checked(request.body(body)).await;
         bar.finish_and_clear();
         json(answer?).await

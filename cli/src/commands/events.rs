@@ -27,7 +27,13 @@ pub(crate) async fn run(arguments: EventsArguments, api: &Api, output: &Output) 
         }
         let event: Value = serde_json::from_str(&data).unwrap_or_default();
         let text = |key: &str| event[key].as_str().unwrap_or("–").to_owned();
-        output.text(&format!("{:>8} {} {} {}\n", event["id"].to_string(), text("time"), text("type"), text("task")))?;
+        output.text(&format!(
+            "{:>8} {} {} {}\n",
+            event["id"].to_string(),
+            text("time"),
+            text("type"),
+            text("task")
+        ))?;
     }
     Ok(())
 }

@@ -126,7 +126,10 @@ fn files(path: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
     let invalid = |error: std::io::Error| Failure::Invalid(format!("{}: {error}", path.display()));
     let paths = if path.is_dir() {
         let entries = std::fs::read_dir(path).map_err(invalid)?;
-        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(invalid)?
+        entries
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(invalid)?
     } else {
         vec![path.to_owned()]
     };

@@ -203,7 +203,11 @@ async fn verb(api: &Api, output: &Output, task: TaskId, verb: &str) -> Result<()
     if output.is_json() {
         return output.value(&task);
     }
-    output.done(&format!("{} is {}", task["id"].as_str().unwrap_or("the task"), task["state"].as_str().unwrap_or("?")))
+    output.done(&format!(
+        "{} is {}",
+        task["id"].as_str().unwrap_or("the task"),
+        task["state"].as_str().unwrap_or("?")
+    ))
 }
 
 /// YAML, of which JSON is a part.

@@ -21,7 +21,9 @@ fn cell(value: &Value) -> String {
         Value::Number(number) => return number.to_string(),
         other => other.to_string(),
     };
-    let formula = text.trim_start_matches(' ').starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    let formula = text
+        .trim_start_matches(' ')
+        .starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     let safe = if formula { format!("'{text}") } else { text };
     if safe.contains([',', '"', '\n', '\r']) || formula {
         return format!("\"{}\"", safe.replace('"', "\"\""));

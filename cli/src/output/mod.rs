@@ -55,8 +55,10 @@ impl Output {
         let mut lines = Vec::new();
         cell::lines("", answer, &mut lines);
         let width = lines.iter().map(|(key, _)| key.chars().count()).max().unwrap_or_default();
-        let text: String = lines.iter().map(|(key, value)| format!("{key:width$}  {value}\n")).collect();
-        self.text(&text)
+        for (key, value) in lines {
+            self.text(&format!("{key:width$}  {value}\n"))?;
+        }
+        Ok(())
     }
 
     /// The answer as JSON.
@@ -70,6 +72,7 @@ impl Output {
     }
 
     /// Text as it is.
+    #[expect(clippy::unused_self, reason = "a command writes through its output only")]
     pub(crate) fn text(&self, text: &str) -> Result<(), Failure> {
         let mut out = io::stdout();
         out.write_all(text.as_bytes())?;

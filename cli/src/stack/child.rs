@@ -59,7 +59,8 @@ impl Running {
         if size > LARGE_LOG {
             fs::rename(&self.log, self.log.with_extension("log.1")).map_err(StackError::io(name))?;
         }
-        let log = OpenOptions::new().create(true).append(true).open(&self.log).map_err(StackError::io(name))?;
+        let log =
+            OpenOptions::new().create(true).append(true).open(&self.log).map_err(StackError::io(name))?;
         self.log_from = log.metadata().map_err(StackError::io(name))?.len();
         let mut command = Command::new(&programs.ourselves);
         command

@@ -6,7 +6,9 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
     /// A program is not where it should be.
-    #[error("{0} is missing: build the workspace (`cargo xtask up` does) and fetch the parts (`cargo xtask fetch`)")]
+    #[error(
+        "{0} is missing: build the workspace (`cargo xtask up` does) and fetch the parts (`cargo xtask fetch`)"
+    )]
     Missing(PathBuf),
     /// Another stack uses this folder.
     #[error("another `anneal up` uses {0}: stop it, or give another `--data`")]

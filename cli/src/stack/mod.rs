@@ -24,8 +24,10 @@ use std::time::Duration;
 
 use anneal_runtime::shutdown;
 
-use self::{files::Files, ports::Ports, programs::Programs, secrets::Secrets, services::Service,
-    supervisor::Supervisor};
+use self::{
+    files::Files, ports::Ports, programs::Programs, secrets::Secrets, services::Service,
+    supervisor::Supervisor,
+};
 
 /// How long the whole stack may take to come up.
 const START: Duration = Duration::from_secs(60);

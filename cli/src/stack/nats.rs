@@ -17,9 +17,10 @@ pub(crate) fn write(
     let store = files.folder("nats")?;
     let mut text = format!(
         "listen: {listen:?}\nserver_name: \"anneal\"\nmax_payload: 4MB\n\
-         jetstream {{\n  store_dir: {store:?}\n  sync_interval: {sync_interval}\n}}\n\
+         jetstream {{\n  store_dir: \"{store}\"\n  sync_interval: {sync_interval}\n}}\n\
          authorization {{\n  users = [\n",
         listen = ports.nats.to_string(),
+        store = store.display(),
     );
     for user in USERS {
         text.push_str(&entry(user, secrets.nats_password(user)));
@@ -107,7 +108,8 @@ mod tests {
     fn a_worker_cannot_speak_for_billing_or_take_anothers_tasks() {
         let (publish, subscribe) = permissions("trainer");
         assert!(publish.iter().any(|s| s == "$JS.API.CONSUMER.MSG.NEXT.TASKS.worker-training-fast"));
-        let forbidden = ["usage.v1", "event.v1", "task.v1", "billing", "worker-evaluation", "EVENTS", "USAGE"];
+        let forbidden =
+            ["usage.v1", "event.v1", "task.v1", "billing", "worker-evaluation", "EVENTS", "USAGE"];
         for word in forbidden {
             assert!(!publish.iter().chain(&subscribe).any(|s| s.contains(word)), "{word}");
         }

@@ -1,6 +1,6 @@
 //! Passwords and keys, made once and kept in the data folder.
 
-use std::{collections::BTreeMap, fs, io::Read};
+use std::{collections::BTreeMap, fmt::Write, fs, io::Read};
 
 use serde::{Deserialize, Serialize};
 
@@ -58,5 +58,9 @@ fn random_hex<const BYTES: usize>() -> Result<String, StackError> {
     fs::File::open("/dev/urandom")
         .and_then(|mut source| source.read_exact(&mut bytes))
         .map_err(StackError::io("/dev/urandom"))?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(bytes.iter().fold(String::with_capacity(2 * BYTES), |mut text, byte| {
+        // Writing to a String cannot fail.
+        write!(text, "{byte:02x}").ok();
+        text
+    }))
 }

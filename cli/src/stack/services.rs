@@ -89,9 +89,7 @@ pub(crate) fn write(
     let put = |name: &str, settings: Value| {
         Files::write_private(&files.config(&format!("{name}.toml")), &toml(&settings))
     };
-    let nats = |user: &str| {
-        json!({ "url": format!("nats://{}", ports.nats), "user": user, "password": secrets.nats_password(user) })
-    };
+    let nats = |user: &str| json!({ "url": format!("nats://{}", ports.nats), "user": user, "password": secrets.nats_password(user) });
     let objects = json!({
         "endpoint": format!("http://{}", ports.objects),
         "access_key": secrets.objects_access_key,
@@ -153,12 +151,12 @@ fn toml(settings: &Value) -> String {
     for (key, value) in settings.as_object().into_iter().flatten() {
         match value {
             Value::Object(section) => {
-                sections.push_str(&format!("\n[{key}]\n"));
+                sections.extend(["\n[", key, "]\n"]);
                 for (key, value) in section {
-                    sections.push_str(&format!("{key} = {value}\n"));
+                    sections.extend([key, " = ", &value.to_string(), "\n"]);
                 }
             }
-            value => plain.push_str(&format!("{key} = {value}\n")),
+            value => plain.extend([key, " = ", &value.to_string(), "\n"]),
         }
     }
     plain + &sections

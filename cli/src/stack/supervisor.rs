@@ -37,7 +37,11 @@ impl Supervisor {
     }
 
     /// Waits until a started service is ready.
-    pub(crate) async fn wait_ready(&mut self, service: &Service, deadline: Instant) -> Result<(), StackError> {
+    pub(crate) async fn wait_ready(
+        &mut self,
+        service: &Service,
+        deadline: Instant,
+    ) -> Result<(), StackError> {
         let name = service.name;
         let Some(child) = self.children.iter_mut().find(|child| child.service.name == name) else {
             return Ok(());
@@ -72,7 +76,9 @@ impl Supervisor {
                     let name = child.service.name;
                     let end = child.log_end();
                     let pause = child.back_off();
-                    say(&format!("{name} ended ({status}); starting it again in {pause:?}. Its last lines:\n{end}"));
+                    say(&format!(
+                        "{name} ended ({status}); starting it again in {pause:?}. Its last lines:\n{end}"
+                    ));
                 }
                 restarted |= child.revive(&self.files, &self.programs)?;
             }

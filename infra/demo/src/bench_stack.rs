@@ -65,7 +65,7 @@ async fn tiny_model(api: &Api, folder: &Path) -> Result<Value> {
 async fn idle(stack: &Stack) -> Result<()> {
     heading(1, "Idle stack");
     tokio::time::sleep(Duration::from_secs(5)).await;
-    let ours: Vec<_> = stack.pids.iter().filter(|(name, _)| name != "nats").collect();
+    let ours: Vec<_> = stack.pids.iter().filter(|(name, _)| name != "nats-server").collect();
     let before: f64 = ours.iter().map(|(_, pid)| cpu_seconds(*pid)).sum::<Result<f64>>()?;
     tokio::time::sleep(IDLE).await;
     let after: f64 = ours.iter().map(|(_, pid)| cpu_seconds(*pid)).sum::<Result<f64>>()?;

@@ -6,7 +6,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use s3s::{S3, S3ErrorCode, S3Request, S3Response, S3Result, dto::*, s3_error};
+use s3s::{
+    S3, S3ErrorCode, S3Request, S3Response, S3Result,
+    dto::{
+        AbortMultipartUploadInput, AbortMultipartUploadOutput, CommonPrefix, CompleteMultipartUploadInput,
+        CompleteMultipartUploadOutput, CreateBucketInput, CreateBucketOutput, CreateMultipartUploadInput,
+        CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, DeleteObjectsInput,
+        DeleteObjectsOutput, DeletedObject, ETagCondition, GetObjectInput, GetObjectOutput, HeadBucketInput,
+        HeadBucketOutput, HeadObjectInput, HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output, Object,
+        PutObjectInput, PutObjectOutput, StreamingBlob, UploadPartInput, UploadPartOutput,
+    },
+    s3_error,
+};
 use tokio::{
     fs::{self, File},
     io::{AsyncReadExt, AsyncSeekExt},

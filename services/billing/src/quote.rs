@@ -89,6 +89,7 @@ mod tests {
         for expected_ms in [[-1, 5], [5, 4]] {
             assert!(matches!(quote(&request(false, false, expected_ms)), Err(Error::Refused(_))));
         }
-        assert!(matches!(quote(&request(false, false, [0, i64::MAX])), Err(Error::Overflow)));
+        let endless = QuoteRequest { kind: TaskKind::Training, ..request(false, false, [0, i64::MAX]) };
+        assert!(matches!(quote(&endless), Err(Error::Overflow)));
     }
 }

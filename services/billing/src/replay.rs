@@ -10,12 +10,15 @@ use anneal_contracts::{
     rpc::{AuditReply, AuditRow},
     stream,
 };
-use anneal_domain::{Microcredits, id::{EventId, TaskId, WorkspaceId}};
+use anneal_domain::{
+    Microcredits,
+    id::{EventId, TaskId, WorkspaceId},
+};
 
 use crate::{
     Billing, Error,
     consume::{Fact, read_event, read_usage},
-    metering::{Bill, TimedFact},
+    metering::{Bill, Terms, TimedFact},
     store,
 };
 
@@ -28,6 +31,7 @@ const MOST_ROWS: usize = 4_000;
 /// What the books hold at one moment.
 struct Books {
     charged: BTreeMap<TaskId, Microcredits>,
+    terms: BTreeMap<TaskId, Terms>,
     facts: BTreeMap<EventId, (WorkspaceId, TimedFact)>,
 }
 
@@ -57,7 +61,8 @@ impl Billing {
         self.store
             .transaction(|tx| async move {
                 let charged = store::charged_by_task(&*tx).await?;
-                Ok(Books { charged, facts: store::all_facts(&*tx).await? })
+                let terms = store::all_terms(&*tx).await?;
+                Ok(Books { charged, terms, facts: store::all_facts(&*tx).await? })
             })
             .await
     }
@@ -83,6 +88,10 @@ fn compare(
     let lost = books.facts.iter().filter(|(event, _)| !streamed.contains_key(event)).map(|(_, fact)| fact);
     for (workspace, fact) in streamed.values().chain(lost) {
         bills.entry(fact.task).or_insert_with(|| Bill::new(fact.task, *workspace)).learn(fact);
+    }
+    for (task, bill) in &mut bills {
+        // The fact of the launch was lost with its stream: the hold that was placed before it says the same.
+        bill.terms = bill.terms.or_else(|| books.terms.get(task).copied());
     }
     let tasks: BTreeSet<TaskId> = bills.keys().chain(books.charged.keys()).copied().collect();
     let mut difference = Microcredits::ZERO;

@@ -3,10 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use anneal_bus::{Bus, BusError, Request};
-use anneal_contracts::{
-    rpc::Refusal,
-    subject::rpc,
-};
+use anneal_contracts::{rpc::Refusal, subject::rpc};
 use anneal_domain::{
     Microcredits,
     id::{EventId, TaskId, WorkspaceId},

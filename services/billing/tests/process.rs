@@ -61,7 +61,11 @@ impl World {
     }
 
     /// Asks until somebody answers: the service may be starting.
-    async fn try_ask<T: Serialize, R: DeserializeOwned>(&self, subject: &str, body: &T) -> Result<R, RequestError> {
+    async fn try_ask<T: Serialize, R: DeserializeOwned>(
+        &self,
+        subject: &str,
+        body: &T,
+    ) -> Result<R, RequestError> {
         let deadline = tokio::time::Instant::now() + LONG;
         loop {
             match self.bus.request_within(LONG, subject, Trace::fresh(), body).await {
@@ -231,8 +235,10 @@ async fn a_task_is_quoted_held_metered_captured_and_released_through_crashes() {
     world.used(task, 2, 30_000, 165_000).await;
     world.finished(task, 2, 48_000, 180_000).await;
     eventually(LONG, || async { world.bill(task).await.closed }).await;
-    eventually(LONG, || async { world.audited().await.rows.iter().any(|row| row.charged == Microcredits(140_000)) })
-        .await;
+    eventually(LONG, || async {
+        world.audited().await.rows.iter().any(|row| row.charged == Microcredits(140_000))
+    })
+    .await;
     let bill = world.bill(task).await;
     assert_eq!(bill.running_ms, 84_000);
     assert_eq!(bill.credited, Microcredits(40_000));
@@ -257,11 +263,9 @@ async fn refusals_say_why_and_unclaimed_holds_come_back() {
     let world = World::start().await;
     let mut large = world.quote();
     large.expected_ms = [0, 3_600_000_000];
-    let refused = world.try_ask::<_, PlaceHoldReply>(
-        rpc::PLACE_HOLD,
-        &PlaceHold { task: TaskId::new(), quote: large.clone() },
-    );
-    let Err(RequestError::Refused(refusal)) = refused.await else { panic!("not refused") };
+    let place = PlaceHold { task: TaskId::new(), quote: large.clone() };
+    let refused = world.try_ask::<_, PlaceHoldReply>(rpc::PLACE_HOLD, &place).await;
+    let Err(RequestError::Refused(refusal)) = refused else { panic!("not refused") };
     assert_eq!(refusal.code, "insufficient_balance");
 
     let top_up =

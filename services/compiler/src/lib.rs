@@ -1,1 +1,4 @@
-//! The compilation engine (quantise, export, prove), and the thin service around it.
+//! The compiler: `engine` turns a model into a validated ONNX folder.
+
+pub mod engine;
+pub mod service;

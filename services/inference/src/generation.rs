@@ -157,7 +157,9 @@ fn score(logits: &[f32], token: u32, count: usize) -> Scored {
             }
         }
     }
-    alternatives.iter_mut().for_each(|(_, logit)| *logit -= norm);
+    for (_, logit) in &mut alternatives {
+        *logit -= norm;
+    }
     let log_probability = logits.get(token as usize).map(|logit| logit - norm);
     Scored { token, log_probability, alternatives }
 }

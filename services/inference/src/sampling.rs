@@ -32,7 +32,9 @@ impl Sampling {
             }
         }
         let mut counts: HashMap<u32, f32> = HashMap::new();
-        written.iter().for_each(|&token| *counts.entry(token).or_default() += 1.0);
+        for &token in written {
+            *counts.entry(token).or_default() += 1.0;
+        }
         for (token, count) in counts {
             if let Some(logit) = adjusted.get_mut(token as usize) {
                 *logit -= count * self.frequency_penalty + self.presence_penalty;

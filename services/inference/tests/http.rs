@@ -1,7 +1,7 @@
 //! What a client sees of a service without models: health, lists, and errors in OpenAI's shape.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use actix_web::{App, http::StatusCode, test};
+use actix_web::{App, http::StatusCode, test as http};
 use anneal_inference::{Deployments, Settings, routes};
 use anneal_runtime::clock::SystemClock;
 use serde_json::Value;
@@ -10,25 +10,25 @@ fn empty() -> Deployments {
     Deployments::new(Settings::default(), SystemClock::shared())
 }
 
-async fn ask(request: test::TestRequest) -> (StatusCode, Value) {
-    let app = test::init_service(App::new().configure(routes::configure(empty()))).await;
-    let response = test::call_service(&app, request.to_request()).await;
+async fn ask(request: http::TestRequest) -> (StatusCode, Value) {
+    let app = http::init_service(App::new().configure(routes::configure(empty()))).await;
+    let response = http::call_service(&app, request.to_request()).await;
     let status = response.status();
-    (status, test::read_body_json(response).await)
+    (status, http::read_body_json(response).await)
 }
 
 #[actix_web::test]
 async fn an_empty_service_is_healthy_and_lists_nothing() {
-    let (status, body) = ask(test::TestRequest::get().uri("/healthz")).await;
+    let (status, body) = ask(http::TestRequest::get().uri("/healthz")).await;
     assert_eq!((status.as_u16(), body["models"].as_u64()), (200, Some(0)));
-    let (status, body) = ask(test::TestRequest::get().uri("/v1/models")).await;
+    let (status, body) = ask(http::TestRequest::get().uri("/v1/models")).await;
     assert_eq!((status.as_u16(), body["data"].as_array().unwrap().len()), (200, 0));
 }
 
 #[actix_web::test]
 async fn bad_requests_are_told_in_openai_shape() {
     let post = |uri: &str, body: &str| {
-        test::TestRequest::post()
+        http::TestRequest::post()
             .uri(uri)
             .insert_header(("content-type", "application/json"))
             .set_payload(body.to_owned())
@@ -41,8 +41,8 @@ async fn bad_requests_are_told_in_openai_shape() {
         (post("/v1/completions", r#"{"model": 7}"#), 400, None),
         (post("/v1/chat/completions", r#"{"model": "none", "messages": []}"#), 404, Some("model_not_found")),
         (post("/v1/completions", r#"{"model": "none", "prompt": "x"}"#), 404, Some("model_not_found")),
-        (test::TestRequest::get().uri("/v1/models/none"), 404, Some("model_not_found")),
-        (test::TestRequest::get().uri("/v1/nothing"), 404, Some("unknown_url")),
+        (http::TestRequest::get().uri("/v1/models/none"), 404, Some("model_not_found")),
+        (http::TestRequest::get().uri("/v1/nothing"), 404, Some("unknown_url")),
         (post("/v1/completions", &"x".repeat(9 << 20)), 413, None),
     ] {
         let (status, body) = ask(request).await;
@@ -52,7 +52,8 @@ async fn bad_requests_are_told_in_openai_shape() {
     }
 }
 
-#[test]
+// By its full path: `actix_web::test` is in scope.
+#[::core::prelude::v1::test]
 fn a_folder_that_is_no_model_is_refused_and_nothing_is_deployed() {
     let folder = tempfile::tempdir().unwrap();
     let deployments = empty();

@@ -33,7 +33,11 @@ pub async fn start(config: Config, shutdown: CancellationToken) -> anyhow::Resul
     start_with(config, TimeSource::Database, shutdown).await
 }
 
-async fn start_with(config: Config, time: TimeSource, shutdown: CancellationToken) -> anyhow::Result<Running> {
+async fn start_with(
+    config: Config,
+    time: TimeSource,
+    shutdown: CancellationToken,
+) -> anyhow::Result<Running> {
     tokio::fs::create_dir_all(&config.work_dir).await?;
     let database = Store::connect_with(&config.database.url, time).await?;
     database.migrate(store::migrations).await?;

@@ -17,25 +17,44 @@ fn lines_and_files_of_a_run() {
     let bench = Bench::new();
     let changes = json!({"save_interval": 2, "keep_checkpoints": 1, "split": [70, 20, 10]});
     let run = bench.run(&bench.spec("sft", "lora", "out", &changes)).assert_done();
-    let stages: Vec<_> = run.lines.iter().filter_map(|line| match line {
-        Line::Stage { name, .. } => Some(name.as_str()),
-        _ => None,
-    }).collect();
+    let stages: Vec<_> = run
+        .lines
+        .iter()
+        .filter_map(|line| match line {
+            Line::Stage { name, .. } => Some(name.as_str()),
+            _ => None,
+        })
+        .collect();
     assert_eq!(stages, ["tokenize", "tokenize", "load", "load", "train", "train", "save", "save"]);
-    for name in ["loss", "grad_norm", "learning_rate", "epoch", "num_tokens", "mean_token_accuracy", "tokens_per_second"] {
+    for name in [
+        "loss",
+        "grad_norm",
+        "learning_rate",
+        "epoch",
+        "num_tokens",
+        "mean_token_accuracy",
+        "tokens_per_second",
+    ] {
         assert_eq!(run.series(name).len(), 6, "{name}");
     }
     assert_eq!(run.series("eval/loss").len(), 3);
-    assert!(run.lines.iter().any(|line| matches!(line, Line::Progress { unit, done: 6, total: 6, .. } if unit == "steps")));
+    assert!(
+        run.lines
+            .iter()
+            .any(|line| matches!(line, Line::Progress { unit, done: 6, total: 6, .. } if unit == "steps"))
+    );
     let Some(Line::Result { figures }) = run.lines.last() else { panic!() };
     assert_eq!((figures["steps"].clone(), figures["model_dir"].clone()), (json!(6), Value::Null));
     assert!(figures["test_loss"].is_number());
     for file in ["adapter_config.json", "adapter_model.safetensors"] {
         assert!(run.output.join("adapter").join(file).is_file(), "{file}");
     }
-    let kept: Vec<_> = std::fs::read_dir(&run.output).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let kept: Vec<_> =
+        std::fs::read_dir(&run.output).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(kept.iter().all(|name| !name.to_string_lossy().starts_with('.')), "{kept:?}");
-    let state: Value = serde_json::from_slice(&std::fs::read(run.output.join("checkpoint-6/trainer_state.json")).unwrap()).unwrap();
+    let state: Value =
+        serde_json::from_slice(&std::fs::read(run.output.join("checkpoint-6/trainer_state.json")).unwrap())
+            .unwrap();
     assert_eq!((state["global_step"].clone(), state["max_steps"].clone()), (json!(6), json!(6)));
     assert_eq!(state["log_history"].as_array().unwrap().len(), 9);
 }
@@ -43,7 +62,8 @@ fn lines_and_files_of_a_run() {
 #[test]
 fn epochs_end_with_a_short_step() {
     let bench = Bench::new();
-    let changes = json!({"max_steps": null, "epochs": 1.5, "micro_batch_size": 5, "gradient_accumulation_steps": 1});
+    let changes =
+        json!({"max_steps": null, "epochs": 1.5, "micro_batch_size": 5, "gradient_accumulation_steps": 1});
     let run = bench.run(&bench.spec("sft", "lora", "out", &changes)).assert_done();
     // 24 rows, 36 in all: seven steps of five and one of one.
     let epochs = run.series("epoch");
@@ -90,7 +110,11 @@ fn wrong_specs_name_their_field() {
 fn a_bad_row_is_named_by_line() {
     let bench = Bench::new();
     let rows = std::fs::read_to_string(bench.path("sft.jsonl")).unwrap();
-    std::fs::write(bench.path("sft.jsonl"), rows + "{\"messages\": [{\"role\": \"alien\", \"content\": \"x\"}]}\n").unwrap();
+    std::fs::write(
+        bench.path("sft.jsonl"),
+        rows + "{\"messages\": [{\"role\": \"alien\", \"content\": \"x\"}]}\n",
+    )
+    .unwrap();
     let run = bench.run(&bench.spec("sft", "lora", "out", &json!({})));
     let (code, field, message) = run.error();
     assert_eq!((run.ending, code.as_str()), (ExitKind::BadInput, "invalid_row"));
@@ -102,11 +126,19 @@ fn a_bad_row_is_named_by_line() {
 fn cut_and_dropped_rows_are_told() {
     let bench = Bench::new();
     let run = bench.run(&bench.spec("sft", "lora", "out", &json!({"sequence_length": 34})));
-    let warnings: Vec<_> = run.lines.iter().filter_map(|line| match line {
-        Line::Log { level: Level::Warn, message, .. } => Some(message.as_str()),
-        _ => None,
-    }).collect();
-    assert!(warnings.iter().any(|text| text.contains("left out: line")) || warnings.iter().any(|text| text.contains("were cut")), "{warnings:?}");
+    let warnings: Vec<_> = run
+        .lines
+        .iter()
+        .filter_map(|line| match line {
+            Line::Log { level: Level::Warn, message, .. } => Some(message.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert!(
+        warnings.iter().any(|text| text.contains("left out: line"))
+            || warnings.iter().any(|text| text.contains("were cut")),
+        "{warnings:?}"
+    );
     // Nothing but prompts fits: every row is left out, and that is the dataset's fault.
     let run = bench.run(&bench.spec("sft", "lora", "out", &json!({"sequence_length": 4})));
     assert_eq!((run.ending, run.error().1.as_str()), (ExitKind::BadInput, "dataset"));
@@ -177,13 +209,19 @@ fn sigterm_leaves_a_checkpoint_that_continues_exactly() {
     assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
     while lines.read_line(&mut text).unwrap() > 0 {}
     assert_eq!(child.wait().unwrap().code(), Some(3));
-    let (step, path) = support::parse(&text).into_iter().find_map(|line| match line {
-        Line::Checkpoint { step, path, .. } => Some((step, path)),
-        _ => None,
-    }).unwrap();
+    let (step, path) = support::parse(&text)
+        .into_iter()
+        .find_map(|line| match line {
+            Line::Checkpoint { step, path, .. } => Some((step, path)),
+            _ => None,
+        })
+        .unwrap();
     assert!(step >= 3);
     // The rest of an uninterrupted run of the same recipe is compared over a few steps by resuming twice.
-    lay_over(&mut spec, &json!({"resume_from": path, "save_interval": step + 2, "output_dir": bench.path("a")}));
+    lay_over(
+        &mut spec,
+        &json!({"resume_from": path, "save_interval": step + 2, "output_dir": bench.path("a")}),
+    );
     std::fs::write(bench.path("spec.json"), spec.to_string()).unwrap();
     let resumed = stop_after(&bench, step + 3);
     let straight = text.clone() + &resumed;

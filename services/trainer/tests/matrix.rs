@@ -16,7 +16,11 @@ fn cells() -> Vec<(&'static str, &'static str, Value)> {
         ("sft", "full", json!({"precision": "fp16"})),
         ("sft", "lora", json!({"lora": {"dropout": 0.1}})),
         ("sft", "lora", json!({"precision": "bf16", "packing": true})),
-        ("sft", "lora", json!({"precision": "fp16", "gradient_checkpointing": true, "lora": {"dropout": 0.1}})),
+        (
+            "sft",
+            "lora",
+            json!({"precision": "fp16", "gradient_checkpointing": true, "lora": {"dropout": 0.1}}),
+        ),
         ("sft", "qlora", json!({})),
         ("sft", "qlora", json!({"precision": "bf16", "lora": {"double_quantization": true}})),
         ("dpo", "lora", json!({})),
@@ -33,7 +37,10 @@ fn every_cell_resumes_to_the_bit() {
         let mut spec = bench.spec(task, method, &format!("whole-{index}"), &changes);
         lay_over(&mut spec, &json!({"save_interval": 4, "split": [80, 20, 0]}));
         let whole = bench.run(&spec).assert_done();
-        lay_over(&mut spec, &json!({"resume_from": whole.output.join("checkpoint-4"), "output_dir": bench.path(&format!("rest-{index}"))}));
+        lay_over(
+            &mut spec,
+            &json!({"resume_from": whole.output.join("checkpoint-4"), "output_dir": bench.path(&format!("rest-{index}"))}),
+        );
         let rest = bench.run(&spec).assert_done();
         for metric in ["loss", "grad_norm", "eval/loss"] {
             let last: Vec<_> = whole.bits(metric).into_iter().filter(|(step, _)| *step > 4).collect();
@@ -78,9 +85,11 @@ fn every_cell_learns_one_batch_by_heart() {
 #[test]
 fn accumulation_and_checkpointing_do_not_change_the_loss() {
     let bench = Bench::new();
-    let spec = bench.spec("sft", "full", "a", &json!({"micro_batch_size": 4, "gradient_accumulation_steps": 1}));
+    let spec =
+        bench.spec("sft", "full", "a", &json!({"micro_batch_size": 4, "gradient_accumulation_steps": 1}));
     let whole = bench.run(&spec).assert_done();
-    let spec = bench.spec("sft", "full", "b", &json!({"micro_batch_size": 1, "gradient_accumulation_steps": 4}));
+    let spec =
+        bench.spec("sft", "full", "b", &json!({"micro_batch_size": 1, "gradient_accumulation_steps": 4}));
     let parts = bench.run(&spec).assert_done();
     for ((_, a), (_, b)) in whole.series("loss").into_iter().zip(parts.series("loss")) {
         assert!((a - b).abs() < 1e-4 * a, "{a} {b}");
@@ -96,7 +105,8 @@ fn accumulation_and_checkpointing_do_not_change_the_loss() {
 fn packing_gives_the_same_sums_as_rows() {
     let bench = Bench::new();
     // One pack of all rows against one step of all rows.
-    let changes = json!({"max_steps": 2, "shuffle": false, "micro_batch_size": 24, "gradient_accumulation_steps": 1});
+    let changes =
+        json!({"max_steps": 2, "shuffle": false, "micro_batch_size": 24, "gradient_accumulation_steps": 1});
     let rows = bench.run(&bench.spec("sft", "lora", "rows", &changes)).assert_done();
     let changes = json!({"max_steps": 2, "shuffle": false, "micro_batch_size": 1, "gradient_accumulation_steps": 1,
                          "packing": true, "sequence_length": 512});
@@ -106,7 +116,12 @@ fn packing_gives_the_same_sums_as_rows() {
     std::fs::write(bench.path("few.jsonl"), &few).unwrap();
     lay_over(&mut spec, &json!({"dataset": bench.path("few.jsonl")}));
     let packed = bench.run(&spec).assert_done();
-    let mut spec = bench.spec("sft", "lora", "few", &json!({"max_steps": 2, "shuffle": false, "micro_batch_size": 6, "gradient_accumulation_steps": 1}));
+    let mut spec = bench.spec(
+        "sft",
+        "lora",
+        "few",
+        &json!({"max_steps": 2, "shuffle": false, "micro_batch_size": 6, "gradient_accumulation_steps": 1}),
+    );
     lay_over(&mut spec, &json!({"dataset": bench.path("few.jsonl")}));
     let few = bench.run(&spec).assert_done();
     assert_eq!(packed.bits("loss"), few.bits("loss"));

@@ -103,7 +103,7 @@ impl ObjectStore {
         let mut file = File::create(partial).await.map_err(ArtifactError::local(partial))?;
         let mut hasher = Hasher::default();
         while let Some(piece) = body.next().await {
-            let piece = piece.map_err(broken)?;
+            let piece = piece.map_err(|error| broken(&error))?;
             hasher.update(&piece);
             file.write_all(&piece).await.map_err(ArtifactError::local(partial))?;
         }
@@ -135,7 +135,7 @@ impl ObjectStore {
                         return Err(ArtifactError::Corrupt { key: key.clone(), reason });
                     }
                 }
-                Err(error) if attempt == ATTEMPTS => return Err(broken(std::io::Error::other(error))),
+                Err(error) if attempt == ATTEMPTS => return Err(broken(&std::io::Error::other(error))),
                 Err(error) => tracing::warn!(%error, attempt, "fetching again"),
             }
             tokio::time::sleep(Duration::from_millis(100 << attempt)).await;
@@ -144,7 +144,7 @@ impl ObjectStore {
     }
 }
 
-fn broken(error: std::io::Error) -> ArtifactError {
+fn broken(error: &std::io::Error) -> ArtifactError {
     ArtifactError::Store { what: "send an object", reason: error.to_string(), retryable: true }
 }
 

@@ -64,6 +64,7 @@ impl Prefix {
     }
 
     /// The log of a task's stage, without its ending (`.jsonl`, `.log`).
+    #[must_use]
     pub fn stage_log(&self, epoch: u64, place: u64, stage: &str) -> Self {
         let safe: String = stage
             .chars()

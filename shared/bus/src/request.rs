@@ -40,9 +40,8 @@ impl Bus {
             .timeout(Some(wait));
         // The client's own timeout starts when the request was handed over, which a broken connection can hold up.
         let sent = self.client.send_request(subject.to_owned(), request);
-        let answer = match tokio::time::timeout(wait, sent).await {
-            Ok(answer) => answer,
-            Err(_) => return Err(RequestError::TimedOut(subject.to_owned())),
+        let Ok(answer) = tokio::time::timeout(wait, sent).await else {
+            return Err(RequestError::TimedOut(subject.to_owned()));
         };
         let message = answer.map_err(|error| match error.kind() {
             RequestErrorKind::TimedOut => RequestError::TimedOut(subject.to_owned()),

@@ -88,17 +88,25 @@ fn of_head(head: &Head, extension: Option<&str>, file: &Path) -> Result<(Format,
         return Ok((format, format!("magic bytes of {format}")));
     }
     if let Some(name) = foreign(bytes) {
-        return refuse(&format!("this is {name}; expected JSON, JSONL, CSV, Parquet, Arrow or text, plain or .gz"));
+        return refuse(&format!(
+            "this is {name}; expected JSON, JSONL, CSV, Parquet, Arrow or text, plain or .gz"
+        ));
     }
     let Some(&first) = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) else {
         return Err(Error::Empty { path: file.to_owned() });
     };
     let named = extension.and_then(Format::of_extension);
     match named {
-        Some(Format::Parquet | Format::Arrow) => refuse("the name says it is columnar, the first bytes do not"),
-        Some(Format::Json | Format::Jsonl) if first == b'[' => Ok((Format::Json, "begins with `[`".to_owned())),
+        Some(Format::Parquet | Format::Arrow) => {
+            refuse("the name says it is columnar, the first bytes do not")
+        }
+        Some(Format::Json | Format::Jsonl) if first == b'[' => {
+            Ok((Format::Json, "begins with `[`".to_owned()))
+        }
         Some(Format::Json | Format::Jsonl) if first == b'{' => Ok(of_objects(head)),
-        Some(Format::Json | Format::Jsonl) => refuse("the name says JSON, but the file begins with neither `{` nor `[`"),
+        Some(Format::Json | Format::Jsonl) => {
+            refuse("the name says JSON, but the file begins with neither `{` nor `[`")
+        }
         Some(format) => Ok((format, format!("the name ends in .{}", extension.unwrap_or_default()))),
         None if bytes.contains(&0) => refuse("binary data of no known format"),
         None if first == b'{' => Ok(of_objects(head)),

@@ -39,7 +39,9 @@ fn is_data(file: &Path) -> bool {
 pub(crate) fn extension(file: &Path) -> Option<String> {
     let extension = file.extension()?.to_string_lossy().to_ascii_lowercase();
     if extension == "gz" {
-        return Path::new(file.file_stem()?).extension().map(|inner| inner.to_string_lossy().to_ascii_lowercase());
+        return Path::new(file.file_stem()?)
+            .extension()
+            .map(|inner| inner.to_string_lossy().to_ascii_lowercase());
     }
     Some(extension)
 }

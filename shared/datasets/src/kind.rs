@@ -56,10 +56,9 @@ impl FromStr for Kind {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.name() == name)
-            .ok_or_else(|| format!("unknown dataset kind `{name}`: expected pretrain, sft, preference or evaluation"))
+        Self::ALL.into_iter().find(|kind| kind.name() == name).ok_or_else(|| {
+            format!("unknown dataset kind `{name}`: expected pretrain, sft, preference or evaluation")
+        })
     }
 }
 
@@ -95,9 +94,10 @@ impl Layout {
         match self {
             Self::Text => Kind::Pretrain,
             Self::Alpaca | Self::ShareGpt | Self::Messages | Self::PromptCompletion => Kind::Sft,
-            Self::TrlPreference | Self::OpenAiPreference | Self::AlpacaPreference | Self::ShareGptPreference => {
-                Kind::Preference
-            }
+            Self::TrlPreference
+            | Self::OpenAiPreference
+            | Self::AlpacaPreference
+            | Self::ShareGptPreference => Kind::Preference,
             Self::Free => Kind::Evaluation,
         }
     }

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::{
-    Error, Format, Kind, Limits, Record, Records, Result, Row, RowError, detect, detect_format, layouts::typed,
+    Error, Format, Kind, Limits, Record, Records, Result, Row, RowError, detect, detect_format,
+    layouts::typed,
 };
 
 /// An iterator over `(line, row)`. A row that does not fit is an error and the next one is read, unless the error is
@@ -27,7 +28,12 @@ impl Reader {
     ///
     /// # Errors
     /// As [`Reader::open`].
-    pub fn open_with(path: &Path, kind: Option<Kind>, format: Option<Format>, limits: Limits) -> Result<Self> {
+    pub fn open_with(
+        path: &Path,
+        kind: Option<Kind>,
+        format: Option<Format>,
+        limits: Limits,
+    ) -> Result<Self> {
         let kind = match kind {
             Some(kind) => kind,
             None => detect(path)?.kind,
@@ -77,10 +83,10 @@ impl Iterator for Reader {
             return None;
         }
         let item = match self.records.next()? {
-            Ok((line, record)) => self.row(record, line).map(|row| (line, row)).map_err(|error| RowError {
-                file: self.records.file_name(),
-                ..error
-            }),
+            Ok((line, record)) => self
+                .row(record, line)
+                .map(|row| (line, row))
+                .map_err(|error| RowError { file: self.records.file_name(), ..error }),
             Err(error) => Err(error),
         };
         self.done = matches!(&item, Err(error) if error.fatal);

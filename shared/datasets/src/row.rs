@@ -27,7 +27,8 @@ pub enum Row {
 impl Row {
     /// Characters of text in the row.
     pub fn characters(&self) -> u64 {
-        let of = |messages: &[Message]| messages.iter().map(|m| m.content.chars().count() as u64).sum::<u64>();
+        let of =
+            |messages: &[Message]| messages.iter().map(|m| m.content.chars().count() as u64).sum::<u64>();
         match self {
             Self::Text(text) => text.chars().count() as u64,
             Self::Chat(chat) => of(&chat.messages),
@@ -35,7 +36,9 @@ impl Row {
                 (prompt.chars().count() + completion.chars().count()) as u64
             }
             Self::Preference(pair) => of(&pair.prompt) + of(&pair.chosen) + of(&pair.rejected),
-            Self::Record(map) => map.values().filter_map(Value::as_str).map(|s| s.chars().count() as u64).sum(),
+            Self::Record(map) => {
+                map.values().filter_map(Value::as_str).map(|s| s.chars().count() as u64).sum()
+            }
         }
     }
 }

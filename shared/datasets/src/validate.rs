@@ -94,7 +94,11 @@ pub fn validate(
     while let Some(item) = reader.next() {
         report.count(item, options);
         if report.rows.is_multiple_of(options.progress_rows.max(1)) {
-            on_progress(Progress { rows: report.rows, bytes: reader.bytes_read(), bytes_total: report.bytes });
+            on_progress(Progress {
+                rows: report.rows,
+                bytes: reader.bytes_read(),
+                bytes_total: report.bytes,
+            });
         }
     }
     on_progress(Progress { rows: report.rows, bytes: report.bytes, bytes_total: report.bytes });

@@ -1,11 +1,15 @@
 //! Every format and layout of the conventions, from real files on disk.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::{fs, io::Write, path::PathBuf};
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+};
 
 use anneal_datasets::{
-    Error, Format, Kind, Layout, Limits, Message, Reader, Record, Records, Row, RowError, ValidateOptions, detect,
-    validate,
+    Error, Format, Kind, Layout, Limits, Message, Reader, Record, Records, Row, RowError, ValidateOptions,
+    detect, validate,
 };
 use serde_json::json;
 use tempfile::TempDir;
@@ -17,7 +21,7 @@ fn file(name: &str, bytes: impl AsRef<[u8]>) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-fn rows(path: &PathBuf, kind: Option<Kind>) -> Vec<Result<(u64, Row), RowError>> {
+fn rows(path: &Path, kind: Option<Kind>) -> Vec<Result<(u64, Row), RowError>> {
     Reader::open(path, kind, None).unwrap().collect()
 }
 
@@ -41,8 +45,10 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 #[test]
 fn alpaca_rows_join_instruction_and_input() {
-    let row = json!({"instruction": "Add", "input": "1+1", "output": "2", "system": "s", "history": [["q", "a"]]});
-    let expected = [("system", "s"), ("user", "q"), ("assistant", "a"), ("user", "Add\n1+1"), ("assistant", "2")];
+    let row =
+        json!({"instruction": "Add", "input": "1+1", "output": "2", "system": "s", "history": [["q", "a"]]});
+    let expected =
+        [("system", "s"), ("user", "q"), ("assistant", "a"), ("user", "Add\n1+1"), ("assistant", "2")];
     assert_eq!(chat(&row), expected.map(|(role, text)| Message::new(role, text)));
     assert_eq!(chat(&json!({"instruction": "Add", "input": "", "output": "2"}))[0].content, "Add");
 }
@@ -130,7 +136,8 @@ fn bom_crlf_and_gzip_do_not_matter() {
 
 #[test]
 fn a_cut_gzip_file_is_not_a_short_dataset() {
-    let text = (0..5000).fold(String::new(), |text, n| text + &format!("{{\"text\": \"row {}\"}}\n", n * 7919 % 104_729));
+    let text = (0..5000)
+        .fold(String::new(), |text, n| text + &format!("{{\"text\": \"row {}\"}}\n", n * 7919 % 104_729));
     let whole = gzip(text.as_bytes());
     let (_folder, path) = file("a.jsonl.gz", &whole[..whole.len() / 2]);
     let report = validate(&path, None, None, &ValidateOptions::default(), |_| {}).unwrap();
@@ -152,10 +159,14 @@ fn csv_cells_are_columns() {
 fn text_is_split_by_separator_or_by_line() {
     let (_folder, path) = file("a.txt", "one\ntwo\n\n three \n");
     let texts = |path: &PathBuf| -> Vec<_> {
-        rows(path, None).into_iter().map(|row| row.unwrap()).map(|(line, row)| match row {
-            Row::Text(text) => (line, text),
-            other => panic!("{other:?}"),
-        }).collect()
+        rows(path, None)
+            .into_iter()
+            .map(|row| row.unwrap())
+            .map(|(line, row)| match row {
+                Row::Text(text) => (line, text),
+                other => panic!("{other:?}"),
+            })
+            .collect()
     };
     assert_eq!(texts(&path), [(1, "one".into()), (2, "two".into()), (4, "three".into())]);
     let (_folder, path) = file("a.txt", "one\ntwo\n<|endoftext|>\n\nthree\n<|endoftext|>\n");
@@ -169,7 +180,8 @@ fn depth_length_and_unicode_are_bounded() {
     let rows: Vec<_> = rows(&path, Some(Kind::Pretrain));
     assert!(rows[0].as_ref().unwrap_err().reason.contains("recursion"));
     assert!(rows[1].is_ok());
-    let (_folder, path) = file("a.jsonl", [b"{\"text\": \"".as_slice(), &[0xff, 0xfe], b"\"}\n{\"text\": \"ok\"}"].concat());
+    let (_folder, path) =
+        file("a.jsonl", [b"{\"text\": \"".as_slice(), &[0xff, 0xfe], b"\"}\n{\"text\": \"ok\"}"].concat());
     let rows: Vec<_> = Reader::open(&path, Some(Kind::Pretrain), None).unwrap().collect();
     assert!(rows[0].as_ref().unwrap_err().reason.contains("UTF-8"));
     assert!(rows[1].is_ok());
@@ -212,7 +224,9 @@ fn pretty_printed_and_broken_first_rows_are_told_apart() {
 
 #[test]
 fn foreign_files_are_refused_by_name() {
-    for (bytes, name) in [(b"PK\x03\x04xxxx".as_slice(), "zip"), (b"\x80\x04\x95xxxx", "pickle"), (b"\xff\xfea\x00", "UTF-16")] {
+    for (bytes, name) in
+        [(b"PK\x03\x04xxxx".as_slice(), "zip"), (b"\x80\x04\x95xxxx", "pickle"), (b"\xff\xfea\x00", "UTF-16")]
+    {
         let (_folder, path) = file("data", bytes);
         assert!(detect(&path).unwrap_err().to_string().contains(name));
     }
@@ -256,7 +270,10 @@ fn parquet_and_arrow_give_the_same_rows() {
         for cut in [bytes.len() / 3, bytes.len() / 2, bytes.len() - 20] {
             let (_folder, path) = file(name, &bytes[..cut]);
             let read = Records::open(&path, None).map(|records| records.filter(Result::is_err).count());
-            assert!(matches!(read, Err(_) | Ok(1..)) || cut > bytes.len() - 30, "{name} cut at {cut}: {read:?}");
+            assert!(
+                matches!(read, Err(_) | Ok(1..)) || cut > bytes.len() - 30,
+                "{name} cut at {cut}: {read:?}"
+            );
         }
     }
 }
@@ -264,7 +281,12 @@ fn parquet_and_arrow_give_the_same_rows() {
 #[test]
 fn a_folder_is_its_data_files_in_name_order() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, text) in [("b.jsonl", "{\"text\": \"2\"}\n{}"), ("a.jsonl", "{\"text\": \"1\"}"), ("README.md", "x"), ("state.json", "{}")] {
+    for (name, text) in [
+        ("b.jsonl", "{\"text\": \"2\"}\n{}"),
+        ("a.jsonl", "{\"text\": \"1\"}"),
+        ("README.md", "x"),
+        ("state.json", "{}"),
+    ] {
         fs::write(folder.path().join(name), text).unwrap();
     }
     let rows: Vec<_> = Reader::open(folder.path(), None, None).unwrap().collect();
@@ -278,7 +300,8 @@ fn reports_count_and_preview() {
     let text = "{\"text\": \"ab\"}\n{\"txt\": 1}\n{\"text\": \"c\"}\n";
     let (_folder, path) = file("a.jsonl", text);
     let mut last = None;
-    let report = validate(&path, None, None, &ValidateOptions::default(), |progress| last = Some(progress)).unwrap();
+    let report =
+        validate(&path, None, None, &ValidateOptions::default(), |progress| last = Some(progress)).unwrap();
     assert_eq!((report.rows, report.valid, report.invalid, report.characters), (3, 2, 1, 3));
     assert_eq!(report.preview.len(), 2);
     assert_eq!(report.first_errors[0].line, 2);

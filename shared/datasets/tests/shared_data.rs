@@ -30,7 +30,12 @@ fn every_file_reads_as_its_kind() {
     ];
     for (name, kind, rows) in files {
         let report = validate(&folder.join(name), None, None, &ValidateOptions::default(), |_| {}).unwrap();
-        assert_eq!((report.kind, report.valid, report.invalid), (kind, rows, 0), "{name}: {:?}", report.first_errors);
+        assert_eq!(
+            (report.kind, report.valid, report.invalid),
+            (kind, rows, 0),
+            "{name}: {:?}",
+            report.first_errors
+        );
     }
     let stories = folder.join("tinystories/tinystories_sample_2MiB.txt");
     let report = validate(&stories, None, None, &ValidateOptions::default(), |_| {}).unwrap();

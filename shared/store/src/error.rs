@@ -32,7 +32,12 @@ impl Error {
                     let text = error.to_string();
                     ["database is locked", "database is busy", "terminating connection", "Connection refused"]
                         .iter()
-                        .chain(&["connection closed", "Broken pipe", "reset by peer", "unexpected end of file"])
+                        .chain(&[
+                            "connection closed",
+                            "Broken pipe",
+                            "reset by peer",
+                            "unexpected end of file",
+                        ])
                         .any(|sign| text.contains(sign))
                         || text.contains("could not serialize")
                         || text.contains("deadlock detected")

@@ -1,7 +1,9 @@
 //! The schema, brought up to date in order: this room's own tables first, then the service's.
 
 use sea_orm::{ConnectionTrait, DbBackend};
-use sea_orm_migration::{MigrationName, MigrationTrait, MigratorTraitSelf, SchemaManager, async_trait::async_trait};
+use sea_orm_migration::{
+    MigrationName, MigrationTrait, MigratorTraitSelf, SchemaManager, async_trait::async_trait,
+};
 
 use crate::{Error, Sql, Tx};
 

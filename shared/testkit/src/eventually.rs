@@ -6,7 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Polls `condition` until it holds; panics at the caller's place when it does not within `deadline`.
+/// Polls `condition` until it holds.
+///
+/// # Panics
+/// At the caller's place, when it does not hold within `deadline`.
 #[track_caller]
 pub fn eventually<F, Fut>(deadline: Duration, mut condition: F) -> impl Future<Output = ()>
 where

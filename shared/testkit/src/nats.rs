@@ -56,6 +56,9 @@ impl Nats {
     }
 
     /// SIGKILL. Does nothing when it is not running.
+    ///
+    /// # Panics
+    /// When our own child cannot be killed.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("our own child can be killed");
@@ -87,6 +90,9 @@ impl Nats {
     }
 
     /// Deletes everything it stored: kill, wipe, restart.
+    ///
+    /// # Panics
+    /// When the folder cannot be removed, or it does not come up again.
     pub async fn wipe(&mut self) {
         self.kill();
         fs::remove_dir_all(self.folder.path().join("store")).expect("the store can be removed");

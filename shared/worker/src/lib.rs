@@ -4,6 +4,9 @@
 //! takes the lease-holder down. It deliberately knows nothing of training, evaluating or compiling: that is a
 //! [`Workload`], and it has no database: what holds is what task-api committed.
 
+// A session's future is many layers deep.
+#![recursion_limit = "256"]
+
 mod api;
 mod artifacts;
 mod checkpoints;

@@ -39,7 +39,7 @@ impl Output {
         tasks::spawn("worker.stdout", async move {
             let mut reader = BufReader::new(pipes.output);
             while let Some(text) = next_line(&mut reader).await {
-                if !text.trim().is_empty() && say.send(parse(text)).await.is_err() {
+                if !text.trim().is_empty() && say.send(parse(&text)).await.is_err() {
                     return;
                 }
             }
@@ -72,8 +72,8 @@ impl Output {
     }
 }
 
-fn parse(text: String) -> Said {
-    match serde_json::from_str(&text) {
+fn parse(text: &str) -> Said {
+    match serde_json::from_str(text) {
         Ok(line) => Said::Line(line),
         Err(error) => {
             Said::Text(Level::Warn, format!("not a line of the engine's contract ({error}): {text}"))
@@ -124,8 +124,8 @@ mod tests {
 
     #[test]
     fn a_stray_print_becomes_a_warning() {
-        assert!(matches!(parse("hello".to_owned()), Said::Text(Level::Warn, _)));
+        assert!(matches!(parse("hello"), Said::Text(Level::Warn, _)));
         let line = r#"{"type":"progress","done":1,"total":2,"unit":"steps"}"#;
-        assert!(matches!(parse(line.to_owned()), Said::Line(Line::Progress { done: 1, .. })));
+        assert!(matches!(parse(line), Said::Line(Line::Progress { done: 1, .. })));
     }
 }

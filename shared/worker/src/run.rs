@@ -56,7 +56,7 @@ struct Heard {
 
 impl Run<'_> {
     /// Runs it to its end, whatever that is, and commits the checkpoints it wrote.
-    pub(crate) async fn to_its_end(mut self) -> Result<EngineRun, WorkerError> {
+    pub(crate) async fn finish_engine(mut self) -> Result<EngineRun, WorkerError> {
         let (mut engine, pipes) = Engine::start(&self.program, self.spec, self.folder)?;
         let mut output = Output::read(pipes);
         let mut heard = Heard::default();

@@ -220,7 +220,7 @@ impl Session {
             recorder,
             checkpoints,
         }
-        .to_its_end()
+        .finish_engine()
         .await
     }
 

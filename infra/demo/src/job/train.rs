@@ -18,7 +18,7 @@ pub(super) async fn run(api: &Api, inputs: &Inputs, report: &mut Report) -> Resu
         json!({
             "kind": "training", "task_type": "sft", "method": "lora", "model": inputs.model,
             "dataset": inputs.training, "split": [100, 0, 0], "sequence_length": 512, "precision": "bf16",
-            "epochs": 2, "learning_rate": 5e-4, "schedule": "linear", "warmup_ratio": 0.05,
+            "epochs": 1, "max_steps": 40, "learning_rate": 5e-4, "schedule": "linear", "warmup_ratio": 0.05,
             "micro_batch_size": 8, "save_interval": 40,
         }),
     )

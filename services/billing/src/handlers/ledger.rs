@@ -11,8 +11,7 @@ pub(crate) async fn ledger(billing: Billing, request: LedgerRequest) -> Result<L
     billing
         .store
         .transaction(move |tx| async move {
-            let mut postings =
-                store::of_workspace(&*tx, request.workspace, request.after, limit + 1).await?;
+            let mut postings = store::of_workspace(&*tx, request.workspace, request.after, limit + 1).await?;
             let has_more = postings.len() as u64 > limit;
             postings.truncate(limit as usize);
             Ok(LedgerReply { postings, has_more, sum: store::ledger_sum(&*tx).await? })

@@ -33,7 +33,10 @@ impl Billing {
             return Err(Error::refused("conflict", "this task id belongs to another hold"));
         }
         if matches!(bill.state, State::Closed | State::Lapsed) {
-            return Err(Error::refused("closed", "the hold of this task was given back: use another task id"));
+            return Err(Error::refused(
+                "closed",
+                "the hold of this task was given back: use another task id",
+            ));
         }
         if bill.terms.is_some() {
             return Ok(reply(&bill));

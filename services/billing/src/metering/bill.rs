@@ -142,9 +142,8 @@ impl Bill {
     /// What the task costs by the facts known so far; nothing while its terms are unknown.
     pub fn target(&self) -> Result<Microcredits, Error> {
         match self.terms {
-            None | Some(Terms::Free) => Ok(Microcredits::ZERO),
             Some(Terms::Estimate(amount)) if self.succeeded => Ok(amount),
-            Some(Terms::Estimate(_)) => Ok(Microcredits::ZERO),
+            None | Some(Terms::Free | Terms::Estimate(_)) => Ok(Microcredits::ZERO),
             Some(Terms::Metered) => self.epochs.values().try_fold(Microcredits::ZERO, |sum, epoch| {
                 sum.checked_add(epoch.amount()?).ok_or(Error::Overflow)
             }),
@@ -211,7 +210,12 @@ impl Bill {
     }
 
     /// Takes note of a movement; one of nothing is none.
-    fn go(&mut self, movements: &mut Vec<Movement>, reason: Reason, amount: Microcredits) -> Result<(), Error> {
+    fn go(
+        &mut self,
+        movements: &mut Vec<Movement>,
+        reason: Reason,
+        amount: Microcredits,
+    ) -> Result<(), Error> {
         if amount <= Microcredits::ZERO {
             return Ok(());
         }

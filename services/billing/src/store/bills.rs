@@ -1,5 +1,7 @@
 //! Bills and their leases.
 
+use std::collections::BTreeMap;
+
 use anneal_domain::{Microcredits, id::TaskId};
 use anneal_store::{Sql, Tx};
 use sea_orm::{ConnectionTrait, QueryResult, Value};
@@ -98,8 +100,19 @@ pub async fn wanting_pause<C: ConnectionTrait>(db: &C) -> Result<Vec<TaskId>, Er
 
 /// Tasks whose hold was placed before this time and that nobody ever said to be accepted.
 pub async fn overdue_holds<C: ConnectionTrait>(db: &C, placed_before_ms: i64) -> Result<Vec<TaskId>, Error> {
-    let sql = "SELECT task FROM bills WHERE state = 'placed' AND hold IS NOT NULL AND opened_at_ms < $1 LIMIT 100";
+    let sql =
+        "SELECT task FROM bills WHERE state = 'placed' AND hold IS NOT NULL AND opened_at_ms < $1 LIMIT 100";
     tasks(db, sql, [placed_before_ms.into()]).await
+}
+
+/// How every task is charged, as far as that is known.
+pub async fn all_terms<C: ConnectionTrait>(db: &C) -> Result<BTreeMap<TaskId, Terms>, Error> {
+    let rows = db.rows("SELECT task, terms, estimate FROM bills WHERE terms IS NOT NULL", []).await?;
+    let pairs = rows.iter().map(|row| Ok(read_terms(row)?.map(|terms| (text_id(row, "task"), terms))));
+    pairs
+        .filter_map(Result::transpose)
+        .map(|pair| pair.and_then(|(task, terms)| Ok((task?, terms))))
+        .collect()
 }
 
 async fn tasks<C: ConnectionTrait, const N: usize>(
@@ -113,19 +126,12 @@ async fn tasks<C: ConnectionTrait, const N: usize>(
 fn read_bill(row: &QueryResult, task: TaskId) -> Result<Bill, Error> {
     let amount = |column: &str| -> Result<Microcredits, Error> { Ok(Microcredits(row.try_get("", column)?)) };
     let flag = |column: &str| -> Result<bool, Error> { Ok(row.try_get::<i64>("", column)? != 0) };
-    let terms: Option<String> = row.try_get("", "terms")?;
     let hold: Option<String> = row.try_get("", "hold")?;
     let state: String = row.try_get("", "state")?;
     Ok(Bill {
         task,
         workspace: text_id(row, "workspace")?,
-        terms: match terms.as_deref() {
-            None => None,
-            Some("free") => Some(Terms::Free),
-            Some("estimate") => Some(Terms::Estimate(amount("estimate")?)),
-            Some("metered") => Some(Terms::Metered),
-            Some(_) => return Err(unusable("terms")),
-        },
+        terms: read_terms(row)?,
         rate: amount("rate")?,
         quoted: amount("quoted")?,
         hold: hold.map(|text| text.parse()).transpose().map_err(|_| unusable("hold"))?,
@@ -139,8 +145,19 @@ fn read_bill(row: &QueryResult, task: TaskId) -> Result<Bill, Error> {
             .ok_or_else(|| unusable("state"))?,
         succeeded: flag("succeeded")?,
         pause_wanted: flag("pause_wanted")?,
-        epochs: std::collections::BTreeMap::new(),
+        epochs: BTreeMap::new(),
     })
+}
+
+fn read_terms(row: &QueryResult) -> Result<Option<Terms>, Error> {
+    let terms: Option<String> = row.try_get("", "terms")?;
+    Ok(Some(match terms.as_deref() {
+        None => return Ok(None),
+        Some("free") => Terms::Free,
+        Some("estimate") => Terms::Estimate(Microcredits(row.try_get("", "estimate")?)),
+        Some("metered") => Terms::Metered,
+        Some(_) => return Err(unusable("terms")),
+    }))
 }
 
 fn read_epoch(row: &QueryResult) -> Result<Epoch, Error> {

@@ -56,7 +56,8 @@ pub async fn posted(tx: &Tx, operation: &str) -> Result<Option<Microcredits>, Er
 
 /// A task's postings, in order.
 pub async fn of_task<C: ConnectionTrait>(db: &C, task: TaskId) -> Result<Vec<Posting>, Error> {
-    let sql = format!("SELECT {COLUMNS} FROM postings WHERE task = $1 ORDER BY id DESC LIMIT {BILL_POSTINGS}");
+    let sql =
+        format!("SELECT {COLUMNS} FROM postings WHERE task = $1 ORDER BY id DESC LIMIT {BILL_POSTINGS}");
     let mut postings = read(db.rows(&sql, [task.to_string().into()]).await?)?;
     postings.reverse();
     Ok(postings)
@@ -76,12 +77,11 @@ pub async fn of_workspace<C: ConnectionTrait>(
 
 /// What the ledger charged every task: captured minus credited.
 pub async fn charged_by_task<C: ConnectionTrait>(db: &C) -> Result<BTreeMap<TaskId, Microcredits>, Error> {
-    let sql = "SELECT task, CAST(sum(CASE reason WHEN 'capture' THEN amount ELSE -amount END) AS BIGINT) AS charged
+    let sql =
+        "SELECT task, CAST(sum(CASE reason WHEN 'capture' THEN amount ELSE -amount END) AS BIGINT) AS charged
                FROM postings WHERE task IS NOT NULL AND reason IN ('capture', 'credit') GROUP BY task";
     let rows = db.rows(sql, []).await?;
-    rows.iter()
-        .map(|row| Ok((text_id(row, "task")?, Microcredits(row.try_get("", "charged")?))))
-        .collect()
+    rows.iter().map(|row| Ok((text_id(row, "task")?, Microcredits(row.try_get("", "charged")?)))).collect()
 }
 
 fn read(rows: Vec<QueryResult>) -> Result<Vec<Posting>, Error> {

@@ -6,7 +6,11 @@ use anneal_billing::{
     ledger::{Account, Book, Entry, Reason},
     metering::{Bill, Limits, Movement, Terms},
 };
-use anneal_domain::{Microcredits, id::{EventId, HoldId}, money};
+use anneal_domain::{
+    Microcredits,
+    id::{EventId, HoldId},
+    money,
+};
 
 use crate::history::{History, RATE, Said, TASK, WORKSPACE};
 

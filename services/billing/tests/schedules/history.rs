@@ -103,9 +103,8 @@ impl History {
     /// What the task must cost.
     pub(crate) fn expected(&self) -> Microcredits {
         match self.terms {
-            Terms::Free => Microcredits::ZERO,
             Terms::Estimate(amount) if self.succeeded => amount,
-            Terms::Estimate(_) => Microcredits::ZERO,
+            Terms::Free | Terms::Estimate(_) => Microcredits::ZERO,
             Terms::Metered => {
                 Microcredits(self.charged_ms.iter().map(|ms| money::charge(*ms, RATE).unwrap().0).sum())
             }
@@ -121,7 +120,8 @@ impl History {
     /// A report that the history does not have.
     pub(crate) fn used(&self, epoch: u64, running_ms: i64) -> Said {
         let (begin, _) = self.leases[epoch as usize - 1];
-        let timed = TimedFact { task: TASK, at_ms: begin + 3 + running_ms, fact: Fact::Used { epoch, running_ms } };
+        let timed =
+            TimedFact { task: TASK, at_ms: begin + 3 + running_ms, fact: Fact::Used { epoch, running_ms } };
         Said { event: EventId::from_u128(running_ms as u128 + 1_000_000), timed, superseded: false }
     }
 }
@@ -157,10 +157,8 @@ pub(crate) fn history() -> impl Strategy<Value = History> {
         1 => Just(Terms::Estimate(Microcredits(123_456))),
     ];
     let steps = || proptest::collection::vec(1_i64..200_000, 0..8);
-    let middle = prop_oneof![
-        (0_i64..=100).prop_map(|kept| End::Crash { kept }),
-        Just(End::Word(TaskState::Paused)),
-    ];
+    let middle =
+        prop_oneof![(0_i64..=100).prop_map(|kept| End::Crash { kept }), Just(End::Word(TaskState::Paused)),];
     let leases = proptest::collection::vec((steps(), middle), 0..4);
     let last = prop_oneof![
         3 => proptest::sample::select(vec![

@@ -31,11 +31,11 @@ fn schedule(history: &History, draws: &[u32]) -> Vec<history::Said> {
     let mut facts: Vec<(u32, history::Said)> = Vec::new();
     for (n, said) in history.facts.iter().enumerate() {
         let draw = draws[n % draws.len()].wrapping_mul(2_654_435_761).wrapping_add(n as u32 * 40_503);
-        let lost = said.superseded && draw % 3 == 0;
+        let lost = said.superseded && draw.is_multiple_of(3);
         if !lost {
             facts.push((draw.rotate_left(7), said.clone()));
         }
-        if draw % 5 == 0 {
+        if draw.is_multiple_of(5) {
             facts.push((draw.rotate_left(19), said.clone()));
         }
     }

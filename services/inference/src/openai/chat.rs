@@ -113,7 +113,7 @@ impl ChatChunk<'_> {
         &self,
         index: usize,
         delta: &Value,
-        logprobs: &Option<Value>,
+        logprobs: Option<&Value>,
         finish: Option<&str>,
     ) -> Value {
         let choice = json!({ "index": index, "delta": delta, "logprobs": logprobs, "finish_reason": finish });

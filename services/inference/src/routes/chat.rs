@@ -67,9 +67,8 @@ fn stream(
     id: String,
     created: i64,
 ) -> Result<HttpResponse, ApiError> {
-    let order = match (orders.pop(), orders.is_empty()) {
-        (Some(order), true) => order,
-        _ => return Err(ApiError::invalid("n", "only one answer can be streamed")),
+    let (Some(order), true) = (orders.pop(), orders.is_empty()) else {
+        return Err(ApiError::invalid("n", "only one answer can be streamed"));
     };
     let (prompt_tokens, include_usage) = (order.prompt.len(), request.parameters.include_usage());
     let events = model.ask(order)?;
@@ -79,18 +78,18 @@ fn stream(
         let chunk = ChatChunk { id: &id, created, model: &model.name };
         let mut messages: Vec<Value> = Vec::new();
         if std::mem::take(&mut first) {
-            messages.push(chunk.delta(0, &json!({ "role": "assistant", "content": "" }), &None, None));
+            messages.push(chunk.delta(0, &json!({ "role": "assistant", "content": "" }), None, None));
         }
         match event {
             Event::Prompt(_) => {}
             Event::Token { text, scored } => {
                 let logprobs = scored.map(|scored| chat_logprobs(&model.text.tokenizer, &[scored]));
                 if !text.is_empty() || logprobs.is_some() {
-                    messages.push(chunk.delta(0, &json!({ "content": text }), &logprobs, None));
+                    messages.push(chunk.delta(0, &json!({ "content": text }), logprobs.as_ref(), None));
                 }
             }
             Event::Done { finish, completion_tokens } => {
-                messages.push(chunk.delta(0, &json!({}), &None, Some(finish.name())));
+                messages.push(chunk.delta(0, &json!({}), None, Some(finish.name())));
                 if include_usage {
                     messages.push(chunk.usage(Usage::new(prompt_tokens, completion_tokens)));
                 }

@@ -107,9 +107,8 @@ fn stream(
     id: String,
     created: i64,
 ) -> Result<HttpResponse, ApiError> {
-    let order = match (orders.pop(), orders.is_empty()) {
-        (Some(order), true) => order,
-        _ => return Err(ApiError::invalid("n", "only one answer can be streamed")),
+    let (Some(order), true) = (orders.pop(), orders.is_empty()) else {
+        return Err(ApiError::invalid("n", "only one answer can be streamed"));
     };
     let prompt = order.prompt.clone();
     let echo = if request.echoes() { Some(prompt_text(&model.text, &prompt)?) } else { None };

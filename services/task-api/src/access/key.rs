@@ -71,7 +71,15 @@ mod tests {
         let (id, secret) = split(&key.text).unwrap();
         assert_eq!((id, hash(secret)), (key.id, key.secret_sha256.clone()));
         let cut = &key.text[..key.text.len() - 70];
-        for bad in ["", "anneal_", "anneal_1_2", "anneal__", cut, &key.text.replace('_', "-"), &format!("{}.", key.text)] {
+        for bad in [
+            "",
+            "anneal_",
+            "anneal_1_2",
+            "anneal__",
+            cut,
+            &key.text.replace('_', "-"),
+            &format!("{}.", key.text),
+        ] {
             assert!(split(bad).is_none(), "{bad}");
         }
     }

@@ -49,8 +49,9 @@ pub(crate) async fn bootstrap(store: &Store, secret: &Secret) -> Result<(), Erro
     let known = if secret.is_empty() {
         None
     } else {
-        let (id, secret) = key::split(secret.expose())
-            .ok_or_else(|| Error::Malformed("bootstrap_key is no key: `anneal_<32 hex digits>_<secret>`".to_owned()))?;
+        let (id, secret) = key::split(secret.expose()).ok_or_else(|| {
+            Error::Malformed("bootstrap_key is no key: `anneal_<32 hex digits>_<secret>`".to_owned())
+        })?;
         Some(NewKey { id, text: String::new(), secret_sha256: key::hash(secret) })
     };
     store
@@ -144,7 +145,8 @@ pub(crate) async fn remove_user(tx: &Tx, workspace: WorkspaceId, id: UserId) -> 
 
 /// Keys of a workspace that open something.
 pub(crate) async fn keys(db: &impl Sql, workspace: WorkspaceId) -> Result<Vec<KeyRow>, Error> {
-    let sql = "SELECT id, name, role, created_at_ms FROM api_keys WHERE workspace = $1 AND revoked_at_ms IS NULL
+    let sql =
+        "SELECT id, name, role, created_at_ms FROM api_keys WHERE workspace = $1 AND revoked_at_ms IS NULL
                ORDER BY id";
     all(db, sql, [workspace.to_string().into()]).await
 }
@@ -161,7 +163,13 @@ pub(crate) async fn add_key(
     Ok(key)
 }
 
-async fn insert_key(tx: &Tx, workspace: WorkspaceId, key: &NewKey, name: &str, role: Role) -> Result<(), Error> {
+async fn insert_key(
+    tx: &Tx,
+    workspace: WorkspaceId,
+    key: &NewKey,
+    name: &str,
+    role: Role,
+) -> Result<(), Error> {
     let now = tx.now_ms().await?;
     tx.run(
         "INSERT INTO api_keys (id, workspace, name, role, secret_sha256, created_at_ms)
@@ -182,7 +190,8 @@ async fn insert_key(tx: &Tx, workspace: WorkspaceId, key: &NewKey, name: &str, r
 /// Revokes a key: from the next request on it opens nothing.
 pub(crate) async fn revoke_key(tx: &Tx, workspace: WorkspaceId, id: ApiKeyId) -> Result<(), Error> {
     let now = tx.now_ms().await?;
-    let sql = "UPDATE api_keys SET revoked_at_ms = $1 WHERE id = $2 AND workspace = $3 AND revoked_at_ms IS NULL";
+    let sql =
+        "UPDATE api_keys SET revoked_at_ms = $1 WHERE id = $2 AND workspace = $3 AND revoked_at_ms IS NULL";
     match tx.run(sql, [now.into(), id.to_string().into(), workspace.to_string().into()]).await? {
         0 => Err(Error::not_found("API key")),
         _ => Ok(()),

@@ -2,7 +2,8 @@
 
 use anneal_contracts::{
     rpc::{
-        ClaimTask, CommitCheckpoint, Done, FinishTask, PauseTask, Refusal, RenewLease, ReportDeployment, ReportStage,
+        ClaimTask, CommitCheckpoint, Done, FinishTask, PauseTask, Refusal, RenewLease, ReportDeployment,
+        ReportStage,
     },
     subject::rpc,
 };
@@ -18,15 +19,24 @@ const GROUP: &str = "task-api";
 pub(super) fn start(app: &App, supervisor: &Supervisor) {
     let lease_ms = app.config.lease_ms;
     let to = Answers { app, supervisor };
-    to.answer(rpc::CLAIM_TASK, move |tx, ask: ClaimTask| async move { tasks::claim(&tx, &ask, lease_ms).await });
-    to.answer(rpc::RENEW_LEASE, move |tx, ask: RenewLease| async move { tasks::renew(&tx, &ask, lease_ms).await });
+    to.answer(
+        rpc::CLAIM_TASK,
+        move |tx, ask: ClaimTask| async move { tasks::claim(&tx, &ask, lease_ms).await },
+    );
+    to.answer(
+        rpc::RENEW_LEASE,
+        move |tx, ask: RenewLease| async move { tasks::renew(&tx, &ask, lease_ms).await },
+    );
     to.answer(rpc::REPORT_STAGE, |tx, ask: ReportStage| async move { tasks::report_stage(&tx, &ask).await });
     to.answer(rpc::COMMIT_CHECKPOINT, |tx, ask: CommitCheckpoint| async move {
         tasks::commit_checkpoint(&tx, &ask).await
     });
     to.answer(rpc::FINISH_TASK, |tx, ask: FinishTask| async move { tasks::finish(&tx, &ask).await });
     to.answer(rpc::PAUSE_TASK, |tx, ask: PauseTask| async move { pause(&tx, &ask).await });
-    to.answer(rpc::LIST_DEPLOYMENTS, |tx, _: serde_json::Value| async move { deployments::wanted(&*tx).await });
+    to.answer(
+        rpc::LIST_DEPLOYMENTS,
+        |tx, _: serde_json::Value| async move { deployments::wanted(&*tx).await },
+    );
     to.answer(rpc::REPORT_DEPLOYMENT, |tx, ask: ReportDeployment| async move {
         deployments::report(&tx, &ask).await?;
         Ok(Done {})

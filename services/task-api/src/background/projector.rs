@@ -6,7 +6,10 @@ use anneal_bus::{Delivery, Outcome};
 use anneal_contracts::{Envelope, event::AnyTaskEvent, stream::Consumer};
 use anneal_runtime::CancellationToken;
 
-use crate::{App, Error, projections::{self, Telemetry}};
+use crate::{
+    App, Error,
+    projections::{self, Telemetry},
+};
 
 const BATCH: usize = 64;
 const AGAIN: Duration = Duration::from_secs(1);

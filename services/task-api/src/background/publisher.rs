@@ -13,7 +13,9 @@ impl Publish for Publisher {
         let payload = message.payload.clone().into();
         match self.0.publish_bytes(&message.subject, &envelope, payload).await {
             Ok(()) => Ok(()),
-            Err(error @ (BusError::TooLarge | BusError::Encode(_))) => Err(PublishError::Never(error.to_string())),
+            Err(error @ (BusError::TooLarge | BusError::Encode(_))) => {
+                Err(PublishError::Never(error.to_string()))
+            }
             Err(error) => Err(PublishError::Later(error.to_string())),
         }
     }

@@ -75,6 +75,7 @@ fn without_invalid(whole: Checked, wanted: Wanted) -> Result<Checked, Error> {
     Ok(Checked { path: clean, stored_format: Format::Jsonl, ..whole })
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]
 fn disk(error: std::io::Error) -> Error {
     Error::Unavailable(format!("the upload could not be kept while it is checked: {error}"))
 }

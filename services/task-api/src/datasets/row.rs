@@ -13,6 +13,9 @@ use crate::{
     store::{all, one, to_json},
 };
 
+/// Bytes of preview that are kept.
+const LARGEST_PREVIEW: usize = 1 << 20;
+
 /// A dataset with its newest version.
 #[derive(Clone, Debug, FromQueryResult)]
 pub(crate) struct DatasetRow {
@@ -37,7 +40,8 @@ pub(crate) struct DatasetRow {
     pub(crate) created_at_ms: i64,
 }
 
-const SELECT: &str = "SELECT d.id, d.name, d.builtin, d.version, v.kind, v.format, v.layout, v.evidence, v.total_rows,
+const SELECT: &str =
+    "SELECT d.id, d.name, d.builtin, d.version, v.kind, v.format, v.layout, v.evidence, v.total_rows,
     v.invalid_rows, v.size_bytes, v.characters, v.sha256, v.prefix, v.manifest_sha256, v.file_name, v.preview,
     v.errors, d.created_at_ms
   FROM datasets d JOIN dataset_versions v ON v.dataset = d.id AND v.version = d.version
@@ -99,38 +103,10 @@ pub(crate) struct NewVersion {
 pub(crate) async fn add_version(tx: &Tx, new: NewVersion) -> Result<DatasetRow, Error> {
     let now = tx.now_ms().await?;
     let id = new.dataset.to_string();
-    match &new.name {
-        Some(name) => {
-            tx.run(
-                "INSERT INTO datasets (id, workspace, name, builtin, version, created_at_ms)
-                 VALUES ($1, $2, $3, $4, $5, $6)",
-                [
-                    id.clone().into(),
-                    new.workspace.to_string().into(),
-                    name.to_string().into(),
-                    i64::from(new.builtin).into(),
-                    new.version.into(),
-                    now.into(),
-                ],
-            )
-            .await?;
-        }
-        None => {
-            let changed = tx
-                .run(
-                    "UPDATE datasets SET version = $1 WHERE id = $2 AND workspace = $3 AND version = $4",
-                    [
-                        new.version.into(),
-                        id.clone().into(),
-                        new.workspace.to_string().into(),
-                        (new.version - 1).into(),
-                    ],
-                )
-                .await?;
-            if changed == 0 {
-                return Err(Error::conflict("another version was uploaded meanwhile: upload again"));
-            }
-        }
+    if let Some(name) = &new.name {
+        insert(tx, &new, name, now).await?;
+    } else {
+        advance(tx, &new).await?;
     }
     let report = &new.checked.report;
     tx.run(
@@ -152,13 +128,61 @@ pub(crate) async fn add_version(tx: &Tx, new: NewVersion) -> Result<DatasetRow, 
             new.prefix.into(),
             new.manifest_sha256.into(),
             new.file_name.into(),
-            to_json(&report.preview)?.into(),
+            preview(&report.preview)?.into(),
             to_json(&report.first_errors)?.into(),
             now.into(),
         ],
     )
     .await?;
     find(&**tx, new.workspace, new.dataset).await
+}
+
+async fn insert(tx: &Tx, new: &NewVersion, name: &Name, now: i64) -> Result<(), Error> {
+    tx.run(
+        "INSERT INTO datasets (id, workspace, name, builtin, version, created_at_ms)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        [
+            new.dataset.to_string().into(),
+            new.workspace.to_string().into(),
+            name.to_string().into(),
+            i64::from(new.builtin).into(),
+            new.version.into(),
+            now.into(),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Makes the version the newest one, on condition that none came in between.
+async fn advance(tx: &Tx, new: &NewVersion) -> Result<(), Error> {
+    let sql = "UPDATE datasets SET version = $1 WHERE id = $2 AND workspace = $3 AND version = $4";
+    let values = [
+        new.version.into(),
+        new.dataset.to_string().into(),
+        new.workspace.to_string().into(),
+        (new.version - 1).into(),
+    ];
+    match tx.run(sql, values).await? {
+        0 => Err(Error::conflict("another version was uploaded meanwhile: upload again")),
+        _ => Ok(()),
+    }
+}
+
+/// The first rows, as far as they are of a size to be looked at.
+fn preview(rows: &[anneal_datasets::Row]) -> Result<String, Error> {
+    let mut left = LARGEST_PREVIEW;
+    let mut kept = Vec::new();
+    for row in rows {
+        let row = serde_json::to_value(row).map_err(|_| Error::stored("JSON"))?;
+        let size = row.to_string().len();
+        if size > left {
+            break;
+        }
+        left -= size;
+        kept.push(row);
+    }
+    to_json(&kept)
 }
 
 fn whole(count: u64) -> i64 {

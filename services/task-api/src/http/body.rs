@@ -24,7 +24,8 @@ impl FromRequest for Raw {
         Box::pin(async move {
             let mut body = BytesMut::new();
             while let Some(piece) = payload.next().await {
-                let piece = piece.map_err(|error| Error::Malformed(format!("the body broke off: {error}")))?;
+                let piece =
+                    piece.map_err(|error| Error::Malformed(format!("the body broke off: {error}")))?;
                 if body.len() + piece.len() > LARGEST_BODY {
                     return Err(Error::TooLarge(LARGEST_BODY as u64));
                 }

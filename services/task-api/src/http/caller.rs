@@ -5,7 +5,10 @@ use anneal_contracts::Trace;
 use anneal_domain::id::{ApiKeyId, WorkspaceId};
 use futures::future::LocalBoxFuture;
 
-use crate::{App, Error, access::{self, Role}};
+use crate::{
+    App, Error,
+    access::{self, Role},
+};
 
 /// An authenticated request.
 #[derive(Clone, Debug)]
@@ -32,13 +35,14 @@ impl FromRequest for Caller {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let app = request.app_data::<Data<App>>().cloned();
-        let header = |name: &str| {
-            request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-        };
+        let header =
+            |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let bearer = header("Authorization")
             .and_then(|value| value.strip_prefix("Bearer ").map(|key| key.trim().to_owned()))
             .or_else(|| token_of_stream(request));
-        let trace = header("traceparent").and_then(|text| Trace::parse(&text)).map_or_else(Trace::fresh, Trace::child);
+        let trace = header("traceparent")
+            .and_then(|text| Trace::parse(&text))
+            .map_or_else(Trace::fresh, Trace::child);
         let idempotency_key = header("Idempotency-Key");
         Box::pin(async move {
             let app = app.ok_or(Error::stored("application"))?;

@@ -31,16 +31,16 @@ pub(crate) struct Problem {
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::NotFound(_) | Self::Artifacts(anneal_artifacts::ArtifactError::NotFound(_)) => {
+                StatusCode::NOT_FOUND
+            }
+            Self::Conflict(_) | Self::Fenced => StatusCode::CONFLICT,
             Self::Invalid(_) | Self::InvalidRows { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::InsufficientBalance(_) => StatusCode::PAYMENT_REQUIRED,
-            Self::Fenced => StatusCode::CONFLICT,
-            Self::Artifacts(anneal_artifacts::ArtifactError::NotFound(_)) => StatusCode::NOT_FOUND,
             Self::Request(RequestError::Refused(refusal)) => match refusal.code.as_str() {
                 "not_found" => StatusCode::NOT_FOUND,
                 "insufficient_balance" => StatusCode::PAYMENT_REQUIRED,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use actix_web::{App as Actix, HttpServer, dev::ServerHandle, middleware, web};
+use actix_web::{App as Actix, HttpServer, dev::ServerHandle, web};
 
 use crate::{App, Error, routes};
 
@@ -13,12 +13,12 @@ pub(crate) fn serve(
     let (listen, workers) = (app.config.listen.clone(), app.config.workers.max(1));
     let data = web::Data::new(app);
     let server = HttpServer::new(move || {
-        let malformed = |what: &'static str| move |reason: String| Error::Malformed(format!("{what}: {reason}")).into();
+        let malformed =
+            |what: &'static str| move |reason: String| Error::Malformed(format!("{what}: {reason}")).into();
         let query = malformed("the query cannot be read");
         Actix::new()
             .app_data(data.clone())
             .app_data(web::QueryConfig::default().error_handler(move |error, _| query(error.to_string())))
-            .wrap(middleware::Condition::new(false, middleware::Compress::default()))
             .configure(routes::configure)
             .default_service(web::to(routes::anything_else))
     })
@@ -31,7 +31,8 @@ pub(crate) fn serve(
     .shutdown_timeout(5)
     .disable_signals()
     .bind(&listen)?;
-    let address = server.addrs().first().copied().ok_or_else(|| std::io::Error::other("no address was bound"))?;
+    let address =
+        server.addrs().first().copied().ok_or_else(|| std::io::Error::other("no address was bound"))?;
     let server = server.run();
     Ok((server.handle(), address, server))
 }

@@ -44,12 +44,7 @@ pub(crate) async fn complete(
         return Err(Error::Invalid(errors));
     }
     let folder = objects.put_manifest(prefix, files).await?;
-    Ok(Completed {
-        format,
-        facts,
-        manifest_sha256: folder.manifest_sha256,
-        size_bytes: folder.size_bytes,
-    })
+    Ok(Completed { format, facts, manifest_sha256: folder.manifest_sha256, size_bytes: folder.size_bytes })
 }
 
 fn ends(file: &ManifestFile, ending: &str) -> bool {

@@ -49,7 +49,8 @@ impl Telemetry {
 
 /// A line's place in the whole log of its task: lines of a later epoch come after.
 pub(crate) fn line_number(epoch: u64, line: u64) -> i64 {
-    i64::try_from(epoch.min(1 << 20)).unwrap_or(0) << 32 | i64::try_from(line.min(u64::from(u32::MAX))).unwrap_or(0)
+    i64::try_from(epoch.min(1 << 20)).unwrap_or(0) << 32
+        | i64::try_from(line.min(u64::from(u32::MAX))).unwrap_or(0)
 }
 
 /// Takes one message into the tables. What is about a task that does not exist, or of an epoch that never was, is dropped.
@@ -57,7 +58,10 @@ pub(crate) async fn apply(tx: &Tx, message: &Telemetry) -> Result<(), Error> {
     let epoch = i64::try_from(message.epoch()).unwrap_or(i64::MAX);
     let task = message.task().to_string();
     let known = tx
-        .row("SELECT 1 AS known FROM tasks WHERE id = $1 AND epoch >= $2", [task.clone().into(), epoch.into()])
+        .row(
+            "SELECT 1 AS known FROM tasks WHERE id = $1 AND epoch >= $2",
+            [task.clone().into(), epoch.into()],
+        )
         .await?;
     if known.is_none() {
         return Ok(());

@@ -112,7 +112,8 @@ fn duplicates_and_any_order_give_the_rebuild() {
         let twice: Vec<_> = plan.iter().chain(&plan).copied().collect();
         (Just(plan), Just(twice).prop_shuffle())
     });
-    let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
+    let config =
+        Config { cases: CASES, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
     let outcome = TestRunner::new(config).run(&scrambled, |(plan, twice)| {
         let mut in_order = plan;
         in_order.sort_unstable();

@@ -1,12 +1,18 @@
 //! What a task published.
 
-use actix_web::{HttpResponse, get, web::{Data, Path, Query}};
+use actix_web::{
+    HttpResponse, get,
+    web::{Data, Path, Query},
+};
 use anneal_artifacts::Prefix;
 use anneal_domain::id::TaskId;
 use sea_orm::FromQueryResult;
 use serde_json::{Value, json};
 
-use super::{download::{self, LinkOptions}, task_details::task_of};
+use super::{
+    download::{self, LinkOptions},
+    task_details::task_of,
+};
 use crate::{
     App, Error,
     http::{Caller, Problem},

@@ -1,10 +1,13 @@
 //! Money, as billing tells it: every answer comes from there.
 
-use actix_web::{HttpResponse, get, post, web::{Data, Path, Query}};
+use actix_web::{
+    HttpResponse, get, post,
+    web::{Data, Path, Query},
+};
 use anneal_contracts::{
     rpc::{
-        AuditReply, BalanceReply, BalanceRequest, BillReply, BillRequest, Done, LedgerReply, LedgerRequest, Posting,
-        PricesReply, TopUp,
+        AuditReply, BalanceReply, BalanceRequest, BillReply, BillRequest, Done, LedgerReply, LedgerRequest,
+        Posting, PricesReply, TopUp,
     },
     subject::rpc,
 };
@@ -71,7 +74,8 @@ pub(crate) async fn top_up(app: Data<App>, caller: Caller, body: Raw) -> Result<
     if form.amount_microcredits <= 0 {
         return Err(Error::field("amount_microcredits", "must be more than 0"));
     }
-    let key = caller.idempotency_key.clone().unwrap_or_else(|| anneal_domain::id::RequestId::new().to_string());
+    let key =
+        caller.idempotency_key.clone().unwrap_or_else(|| anneal_domain::id::RequestId::new().to_string());
     let ask = TopUp {
         workspace: caller.workspace,
         amount: Microcredits(form.amount_microcredits),
@@ -137,12 +141,7 @@ pub(crate) async fn ledger_csv(app: Data<App>, caller: Caller) -> Result<HttpRes
     loop {
         let page = ledger_page(&app, &caller, after, LARGEST_PAGE).await?;
         for row in &page.postings {
-            let task = row.task.map(|task| task.to_string()).unwrap_or_default();
-            let cells = [&row.operation, &row.reason, &row.debit, &row.credit].map(|text| cell(text));
-            text.push_str(&format!(
-                "{},{},{},{},{},{},{},{task}\r\n",
-                row.id, time(row.at_ms), cells[0], cells[1], cells[2], cells[3], row.amount.0
-            ));
+            text.push_str(&csv_line(row));
         }
         match page.postings.last().filter(|_| page.has_more) {
             Some(last) => after = last.id,
@@ -155,6 +154,14 @@ pub(crate) async fn ledger_csv(app: Data<App>, caller: Caller) -> Result<HttpRes
         .body(text))
 }
 
+fn csv_line(row: &Posting) -> String {
+    let task = row.task.map(|task| task.to_string()).unwrap_or_default();
+    let [operation, reason, debit, credit] =
+        [&row.operation, &row.reason, &row.debit, &row.credit].map(|text| cell(text));
+    let (at, amount) = (time(row.at_ms), row.amount.0);
+    format!("{},{at},{operation},{reason},{debit},{credit},{amount},{task}\r\n", row.id)
+}
+
 /// A quoted cell that no spreadsheet takes for a formula.
 fn cell(text: &str) -> String {
     let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
@@ -164,7 +171,11 @@ fn cell(text: &str) -> String {
 /// What one task cost.
 #[utoipa::path(tag = "billing", responses((status = 200), (status = 404, body = Problem)))]
 #[get("/api/v1/billing/tasks/{id}")]
-pub(crate) async fn task_bill(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
+pub(crate) async fn task_bill(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<String>,
+) -> Result<HttpResponse, Error> {
     let (task, _) = task_of(&app, &caller, &path).await?;
     let ask = BillRequest { workspace: caller.workspace, task };
     let reply: BillReply = app.bus.request(rpc::BILL, caller.trace, &ask).await?;

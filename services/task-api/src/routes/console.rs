@@ -10,7 +10,8 @@ use crate::{App, Error};
 pub(super) async fn file(app: &App, request: &HttpRequest) -> Result<HttpResponse, Error> {
     let path = request.path();
     let is_api = path.starts_with("/api/") || path.starts_with("/v1/");
-    let Some(root) = app.config.console_dir.as_ref().filter(|_| !is_api && request.method() == Method::GET) else {
+    let Some(root) = app.config.console_dir.as_ref().filter(|_| !is_api && request.method() == Method::GET)
+    else {
         return Err(Error::not_found("route"));
     };
     let asked = inside(root, path).ok_or_else(|| Error::not_found("route"))?;
@@ -26,7 +27,10 @@ pub(super) async fn file(app: &App, request: &HttpRequest) -> Result<HttpRespons
     let hashed = path.starts_with("/assets/");
     Ok(HttpResponse::Ok()
         .content_type(kind(&file))
-        .insert_header(("Cache-Control", if hashed { "public, max-age=31536000, immutable" } else { "no-cache" }))
+        .insert_header((
+            "Cache-Control",
+            if hashed { "public, max-age=31536000, immutable" } else { "no-cache" },
+        ))
         .insert_header(("X-Content-Type-Options", "nosniff"))
         .body(bytes))
 }

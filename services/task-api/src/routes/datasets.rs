@@ -1,6 +1,9 @@
 //! Uploading, listing, previewing and deleting datasets.
 
-use actix_web::{HttpResponse, delete, get, post, web::{Data, Path, Payload, Query}};
+use actix_web::{
+    HttpResponse, delete, get, post,
+    web::{Data, Path, Payload, Query},
+};
 use anneal_artifacts::{ManifestFile, Prefix};
 use anneal_datasets::{Format, Kind};
 use anneal_domain::{Name, id::DatasetId};
@@ -39,7 +42,7 @@ pub(crate) struct Upload {
     builtin: Option<bool>,
 }
 
-fn view(row: DatasetRow) -> Result<Value, Error> {
+fn view(row: &DatasetRow) -> Result<Value, Error> {
     let mean = row.characters as f64 / (row.total_rows - row.invalid_rows).max(1) as f64;
     Ok(json!({
         "id": row.id, "name": row.name, "kind": row.kind, "format": row.format, "layout": row.layout,
@@ -76,7 +79,9 @@ pub(crate) async fn upload(
     };
     let name = match (&known, &upload.name) {
         (Some(_), _) => None,
-        (None, Some(name)) => Some(Name::try_from(name.clone()).map_err(|error| Error::field("name", error.to_string()))?),
+        (None, Some(name)) => {
+            Some(Name::try_from(name.clone()).map_err(|error| Error::field("name", error.to_string()))?)
+        }
         (None, None) => return Err(Error::field("name", "name the dataset: `?name=…`")),
     };
     let folder = TempDir::with_prefix_in("upload-", &app.config.work_dir)
@@ -86,7 +91,8 @@ pub(crate) async fn upload(
     receive(body, &path, app.config.max_upload_bytes).await?;
     let wanted = Wanted { kind, format, skip_invalid: upload.skip_invalid == Some(true) };
     let checked = tokio::task::spawn_blocking(move || datasets::check(&path, wanted)).await;
-    let checked = checked.map_err(|_| Error::field("body", "the file made its reader give up: it cannot be used"))??;
+    let checked = checked
+        .map_err(|_| Error::field("body", "the file made its reader give up: it cannot be used"))??;
     let dataset = match &known {
         Some(row) => id(&row.id, "dataset")?,
         None => DatasetId::new(),
@@ -94,7 +100,7 @@ pub(crate) async fn upload(
     let version = known.map_or(1, |row| row.version + 1);
     let new = keep(&app, &caller, dataset, version, name, checked, upload.builtin == Some(true)).await?;
     let row = app.transaction(move |tx| async move { datasets::add_version(&tx, new).await }).await?;
-    Ok(HttpResponse::Created().json(view(row)?))
+    Ok(HttpResponse::Created().json(view(&row)?))
 }
 
 fn given<T: std::str::FromStr<Err = String>>(field: &str, text: Option<&str>) -> Result<Option<T>, Error> {
@@ -139,9 +145,14 @@ async fn keep(
     // An object never changes: two uploads at once never share a folder.
     let unique = anneal_domain::id::RequestId::new();
     let prefix = Prefix::dataset(caller.workspace, dataset).join(&format!("{version}/{unique}"))?;
-    let file_name = checked.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let file_name =
+        checked.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let stored = app.objects.put_file(&prefix.file(&file_name)?, &checked.path).await?;
-    let file = ManifestFile { path: file_name.clone(), size_bytes: stored.size_bytes, sha256: stored.sha256.clone() };
+    let file = ManifestFile {
+        path: file_name.clone(),
+        size_bytes: stored.size_bytes,
+        sha256: stored.sha256.clone(),
+    };
     let folder = app.objects.put_manifest(&prefix, vec![file]).await?;
     Ok(NewVersion {
         workspace: caller.workspace,
@@ -169,11 +180,15 @@ pub(crate) struct DatasetFilter {
 /// Datasets, newest first.
 #[utoipa::path(tag = "datasets", params(DatasetFilter), responses((status = 200)))]
 #[get("/api/v1/datasets")]
-pub(crate) async fn list(app: Data<App>, caller: Caller, filter: Query<DatasetFilter>) -> Result<HttpResponse, Error> {
+pub(crate) async fn list(
+    app: Data<App>,
+    caller: Caller,
+    filter: Query<DatasetFilter>,
+) -> Result<HttpResponse, Error> {
     let limit = limit_of(filter.limit)?;
     let (kind, cursor) = (filter.kind.as_deref(), filter.cursor.as_deref());
     let rows = datasets::list(app.store.read(), caller.workspace, kind, cursor, limit).await?;
-    Ok(HttpResponse::Ok().json(Page::cut(rows, limit, |row| row.id.clone(), view)?))
+    Ok(HttpResponse::Ok().json(Page::cut(rows, limit, |row| row.id.clone(), |row| view(&row))?))
 }
 
 /// A dataset.
@@ -181,7 +196,7 @@ pub(crate) async fn list(app: Data<App>, caller: Caller, filter: Query<DatasetFi
 #[get("/api/v1/datasets/{id}")]
 pub(crate) async fn show(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
     let row = datasets::find(app.store.read(), caller.workspace, id(&path, "dataset")?).await?;
-    Ok(HttpResponse::Ok().json(view(row)?))
+    Ok(HttpResponse::Ok().json(view(&row)?))
 }
 
 /// How much of a preview is wanted.
@@ -211,7 +226,11 @@ pub(crate) async fn preview(
 /// Deletes a dataset that no unfinished task uses.
 #[utoipa::path(tag = "datasets", responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
 #[delete("/api/v1/datasets/{id}")]
-pub(crate) async fn remove(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
+pub(crate) async fn remove(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<String>,
+) -> Result<HttpResponse, Error> {
     let dataset: DatasetId = id(&path, "dataset")?;
     let workspace = caller.workspace;
     datasets::find(app.store.read(), workspace, dataset).await?;

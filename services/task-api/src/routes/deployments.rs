@@ -1,8 +1,14 @@
 //! Deployments of compiled models.
 
-use actix_web::{HttpResponse, delete, get, post, web::{Data, Path}};
+use actix_web::{
+    HttpResponse, delete, get, post,
+    web::{Data, Path},
+};
 use anneal_contracts::subject;
-use anneal_domain::{Name, id::{DeploymentId, ModelId}};
+use anneal_domain::{
+    Name,
+    id::{DeploymentId, ModelId},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -27,7 +33,7 @@ pub(crate) struct CreateDeployment {
     model: ModelId,
 }
 
-fn view(row: DeploymentRow) -> Value {
+fn view(row: &DeploymentRow) -> Value {
     json!({ "id": row.id, "name": row.name, "model": row.model, "state": row.state, "endpoint": row.endpoint,
             "failure": row.failure, "created_at": time(row.created_at_ms) })
 }
@@ -44,12 +50,11 @@ async fn tell(app: &App) {
 #[post("/api/v1/deployments")]
 pub(crate) async fn create(app: Data<App>, caller: Caller, body: Raw) -> Result<HttpResponse, Error> {
     caller.need(Role::Member)?;
-    let key = IdempotencyKey::new(caller.workspace, caller.idempotency_key.as_deref(), "deployments", &body.0)?;
-    if let Some(key) = &key {
-        if let Some(known) = tasks::find_idempotent(app.store.read(), key).await? {
-            let row = deployments::find(app.store.read(), caller.workspace, id(&known, "deployment")?).await?;
-            return Ok(HttpResponse::Accepted().json(view(row)));
-        }
+    let key =
+        IdempotencyKey::new(caller.workspace, caller.idempotency_key.as_deref(), "deployments", &body.0)?;
+    if let Some(known) = tasks::find_idempotent(app.store.read(), key.as_ref()).await? {
+        let row = deployments::find(app.store.read(), caller.workspace, id(&known, "deployment")?).await?;
+        return Ok(HttpResponse::Accepted().json(view(&row)));
     }
     let form: CreateDeployment = parse(&body.0)?;
     let workspace = caller.workspace;
@@ -62,7 +67,7 @@ pub(crate) async fn create(app: Data<App>, caller: Caller, body: Raw) -> Result<
     });
     let row = made.await?;
     tell(&app).await;
-    Ok(HttpResponse::Accepted().json(view(row)))
+    Ok(HttpResponse::Accepted().json(view(&row)))
 }
 
 /// Deployments that are not stopped.
@@ -70,7 +75,7 @@ pub(crate) async fn create(app: Data<App>, caller: Caller, body: Raw) -> Result<
 #[get("/api/v1/deployments")]
 pub(crate) async fn list(app: Data<App>, caller: Caller) -> Result<HttpResponse, Error> {
     let rows = deployments::list(app.store.read(), caller.workspace).await?;
-    Ok(HttpResponse::Ok().json(Page::whole(rows.into_iter().map(view).collect())))
+    Ok(HttpResponse::Ok().json(Page::whole(rows.iter().map(view).collect())))
 }
 
 /// A deployment.
@@ -78,13 +83,17 @@ pub(crate) async fn list(app: Data<App>, caller: Caller) -> Result<HttpResponse,
 #[get("/api/v1/deployments/{id}")]
 pub(crate) async fn show(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
     let row = deployments::find(app.store.read(), caller.workspace, id(&path, "deployment")?).await?;
-    Ok(HttpResponse::Ok().json(view(row)))
+    Ok(HttpResponse::Ok().json(view(&row)))
 }
 
 /// Stops serving.
 #[utoipa::path(tag = "deployments", responses((status = 204), (status = 404, body = Problem)))]
 #[delete("/api/v1/deployments/{id}")]
-pub(crate) async fn remove(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
+pub(crate) async fn remove(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<String>,
+) -> Result<HttpResponse, Error> {
     let deployment: DeploymentId = id(&path, "deployment")?;
     let workspace = caller.workspace;
     deployments::find(app.store.read(), workspace, deployment).await?;

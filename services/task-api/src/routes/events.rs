@@ -1,8 +1,11 @@
 //! Facts over server-sent events, resumable by `Last-Event-ID`.
 
-use std::time::Duration;
+use std::{fmt::Write as _, time::Duration};
 
-use actix_web::{HttpRequest, HttpResponse, get, web::{Data, Query}};
+use actix_web::{
+    HttpRequest, HttpResponse, get,
+    web::{Data, Query},
+};
 use bytes::Bytes;
 use sea_orm::FromQueryResult;
 use serde::Deserialize;
@@ -78,11 +81,13 @@ pub(crate) async fn stream(
     Ok(sse(&app.clone(), after, move |after| {
         let (app, workspace) = (app.clone(), workspace.clone());
         async move {
-            let sql = format!("SELECT * FROM event_log WHERE workspace = $1 AND id > $2 ORDER BY id LIMIT {BATCH}");
+            let sql =
+                format!("SELECT * FROM event_log WHERE workspace = $1 AND id > $2 ORDER BY id LIMIT {BATCH}");
             let rows: Vec<EventRow> = all(app.store.read(), &sql, [workspace.into(), after.into()]).await?;
             let mut text = String::new();
             for row in &rows {
-                text.push_str(&format!("id: {}\nevent: {}\ndata: {}\n\n", row.id, row.r#type, row.view()?));
+                write!(text, "id: {}\nevent: {}\ndata: {}\n\n", row.id, row.r#type, row.view()?)
+                    .map_err(unwritten)?;
             }
             Ok((text, rows.last().map_or(after, |row| row.id)))
         }
@@ -93,6 +98,11 @@ async fn newest(app: &App) -> Result<i64, Error> {
     use anneal_store::Sql;
     let row = app.store.read().row("SELECT COALESCE(MAX(id), 0) AS id FROM event_log", []).await?;
     Ok(row.map(|row| row.try_get("", "id")).transpose()?.unwrap_or(0))
+}
+
+/// Text in memory can always be written to.
+fn unwritten(_: std::fmt::Error) -> Error {
+    Error::stored("text")
 }
 
 /// A stream that reads what is new whenever something was added, and says that it lives in between.

@@ -41,7 +41,8 @@ pub(crate) async fn models(app: Data<App>, caller: Caller) -> Result<HttpRespons
 }
 
 fn refuse(status: StatusCode, code: &str, message: &str) -> HttpResponse {
-    let error = json!({ "message": message, "type": "invalid_request_error", "param": "model", "code": code });
+    let error =
+        json!({ "message": message, "type": "invalid_request_error", "param": "model", "code": code });
     HttpResponse::build(status).json(json!({ "error": error }))
 }
 
@@ -53,7 +54,11 @@ async fn pass_on(app: &App, caller: &Caller, path: &str, body: Raw) -> Result<Ht
         return Ok(refuse(StatusCode::BAD_REQUEST, "missing_model", "name a deployment as `model`"));
     };
     let Some(deployment) = deployments::named(app.store.read(), caller.workspace, name).await? else {
-        return Ok(refuse(StatusCode::NOT_FOUND, "model_not_found", "no deployment of this workspace has this name"));
+        return Ok(refuse(
+            StatusCode::NOT_FOUND,
+            "model_not_found",
+            "no deployment of this workspace has this name",
+        ));
     };
     if deployment.state != "ready" {
         let why = deployment.failure.unwrap_or_else(|| format!("the deployment is {}", deployment.state));
@@ -74,7 +79,11 @@ async fn pass_on(app: &App, caller: &Caller, path: &str, body: Raw) -> Result<Ht
         Error::Unavailable("the inference service does not answer now: try again".to_owned())
     })?;
     let status = StatusCode::from_u16(answer.status().as_u16()).unwrap_or(StatusCode::BAD_GATEWAY);
-    let kind = answer.headers().get("content-type").and_then(|value| value.to_str().ok()).unwrap_or("application/json");
+    let kind = answer
+        .headers()
+        .get("content-type")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or("application/json");
     let mut response = HttpResponse::build(status);
     response.content_type(kind).insert_header(("Cache-Control", "no-store"));
     Ok(response.streaming(Box::pin(answer.bytes_stream())))

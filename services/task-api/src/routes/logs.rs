@@ -1,6 +1,9 @@
 //! The log of a task: read by parts, or followed live.
 
-use actix_web::{HttpRequest, HttpResponse, get, web::{Data, Path, Query}};
+use actix_web::{
+    HttpRequest, HttpResponse, get,
+    web::{Data, Path, Query},
+};
 use sea_orm::FromQueryResult;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -42,14 +45,29 @@ struct LineRow {
 }
 
 impl LineRow {
+    fn text(&self) -> String {
+        format!("{} {:5} [{}] {}\n", time(self.at_ms), self.level, self.stage, self.message)
+    }
+
+    fn piece(&self) -> String {
+        format!("id: {}\nevent: log\ndata: {}\n\n", self.line, self.view())
+    }
+
     fn view(&self) -> Value {
         json!({ "line": self.line, "stage": self.stage, "at": time(self.at_ms), "level": self.level,
                 "message": self.message })
     }
 }
 
-async fn lines(app: &App, task: &str, stage: Option<&str>, after: i64, limit: u32) -> Result<Vec<LineRow>, Error> {
-    let mut sql = "SELECT line, stage, at_ms, level, message FROM logs WHERE task = $1 AND line > $2".to_owned();
+async fn lines(
+    app: &App,
+    task: &str,
+    stage: Option<&str>,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<LineRow>, Error> {
+    let mut sql =
+        "SELECT line, stage, at_ms, level, message FROM logs WHERE task = $1 AND line > $2".to_owned();
     let mut values: Vec<sea_orm::Value> = vec![task.into(), after.into()];
     if let Some(stage) = stage {
         sql.push_str(" AND stage = $3");
@@ -81,11 +99,8 @@ pub(crate) async fn read(
             Ok(HttpResponse::Ok().json(json!({ "data": data, "next_after": next })))
         }
         Some("text") => {
-            let text: String = rows
-                .iter()
-                .map(|row| format!("{} {:5} [{}] {}\n", time(row.at_ms), row.level, row.stage, row.message))
-                .collect();
-            Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(text))
+            let lines: Vec<String> = rows.iter().map(LineRow::text).collect();
+            Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(lines.concat()))
         }
         Some(_) => Err(Error::field("format", "must be `json` or `text`")),
     }
@@ -110,8 +125,8 @@ pub(crate) async fn stream(
         let (app, task, stage) = (app.clone(), task.to_string(), stage.clone());
         async move {
             let rows = lines(&app, &task, stage.as_deref(), after, DEFAULT_LINES).await?;
-            let text = rows.iter().map(|row| format!("id: {}\nevent: log\ndata: {}\n\n", row.line, row.view())).collect();
-            Ok((text, rows.last().map_or(after, |row| row.line)))
+            let pieces: Vec<String> = rows.iter().map(LineRow::piece).collect();
+            Ok((pieces.concat(), rows.last().map_or(after, |row| row.line)))
         }
     }))
 }

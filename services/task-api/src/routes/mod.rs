@@ -19,7 +19,10 @@ mod task_view;
 mod tasks;
 mod verbs;
 
-use actix_web::{HttpRequest, HttpResponse, web::{Data, ServiceConfig}};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    web::{Data, ServiceConfig},
+};
 use utoipa::OpenApi;
 
 use crate::{App, Error};

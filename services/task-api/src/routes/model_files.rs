@@ -1,6 +1,9 @@
 //! A model's files: uploaded one by one, fetched by link or as an archive.
 
-use actix_web::{HttpResponse, get, put, web::{Data, Path, Payload, Query}};
+use actix_web::{
+    HttpResponse, get, put,
+    web::{Data, Path, Payload, Query},
+};
 use anneal_artifacts::ManifestFile;
 use anneal_domain::id::ModelId;
 use futures::StreamExt;
@@ -101,7 +104,11 @@ pub(crate) async fn fetch(
 /// The whole model as a zip archive.
 #[utoipa::path(tag = "models", responses((status = 200, content_type = "application/zip"), (status = 404, body = Problem)))]
 #[get("/api/v1/models/{id}/archive")]
-pub(crate) async fn archive(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
+pub(crate) async fn archive(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<String>,
+) -> Result<HttpResponse, Error> {
     let row = models::find(app.store.read(), caller.workspace, id(&path, "model")?).await?;
     let folder = row.folder("model")?;
     download::archive(&app, row.prefix()?, Some(&folder.manifest_sha256), &row.name).await

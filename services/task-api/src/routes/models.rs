@@ -1,6 +1,9 @@
 //! Importing, listing and deleting models.
 
-use actix_web::{HttpResponse, delete, get, post, web::{Data, Path, Query}};
+use actix_web::{
+    HttpResponse, delete, get, post,
+    web::{Data, Path, Query},
+};
 use anneal_artifacts::Prefix;
 use anneal_domain::{Name, id::ModelId};
 use serde::Deserialize;
@@ -36,7 +39,7 @@ enum Source {
     Imported,
 }
 
-pub(super) fn view(row: ModelRow) -> Result<Value, Error> {
+pub(super) fn view(row: &ModelRow) -> Result<Value, Error> {
     Ok(json!({
         "id": row.id, "name": row.name, "source": row.source, "format": row.format, "state": row.state,
         "architecture": row.architecture, "parameters": row.parameters, "size_bytes": row.size_bytes,
@@ -51,11 +54,9 @@ pub(super) fn view(row: ModelRow) -> Result<Value, Error> {
 pub(crate) async fn create(app: Data<App>, caller: Caller, body: Raw) -> Result<HttpResponse, Error> {
     caller.need(Role::Member)?;
     let key = IdempotencyKey::new(caller.workspace, caller.idempotency_key.as_deref(), "models", &body.0)?;
-    if let Some(key) = &key {
-        if let Some(known) = tasks::find_idempotent(app.store.read(), key).await? {
-            let row = models::find(app.store.read(), caller.workspace, id(&known, "model")?).await?;
-            return Ok(HttpResponse::Created().json(view(row)?));
-        }
+    if let Some(known) = tasks::find_idempotent(app.store.read(), key.as_ref()).await? {
+        let row = models::find(app.store.read(), caller.workspace, id(&known, "model")?).await?;
+        return Ok(HttpResponse::Created().json(view(&row)?));
     }
     let form: CreateModel = parse(&body.0)?;
     let source = match form.source {
@@ -91,27 +92,36 @@ pub(crate) async fn create(app: Data<App>, caller: Caller, body: Raw) -> Result<
         models::insert(&tx, &row).await?;
         Ok(row)
     });
-    Ok(HttpResponse::Created().json(view(made.await?)?))
+    Ok(HttpResponse::Created().json(view(&made.await?)?))
 }
 
 /// Checks the uploaded files and makes the model usable; what is corrupt, unsafe or unknown is named by file.
 #[utoipa::path(tag = "models", responses((status = 200), (status = 404, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/models/{id}/complete")]
-pub(crate) async fn complete(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
+pub(crate) async fn complete(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<String>,
+) -> Result<HttpResponse, Error> {
     let model: ModelId = id(&path, "model")?;
     let row = models::find(app.store.read(), caller.workspace, model).await?;
     caller.need(Role::Member)?;
     if row.state == "ready" {
-        return Ok(HttpResponse::Ok().json(view(row)?));
+        return Ok(HttpResponse::Ok().json(view(&row)?));
     }
     let files = models::files(app.store.read(), &row.id).await?;
     if files.is_empty() {
-        return Err(Error::field("files", "no file was uploaded: PUT them to /api/v1/models/{id}/files/{path}"));
+        return Err(Error::field(
+            "files",
+            "no file was uploaded: PUT them to /api/v1/models/{id}/files/{path}",
+        ));
     }
     let done = models::complete(&app.objects, &row.prefix()?, files).await?;
     let workspace = caller.workspace;
-    let row = app.transaction(move |tx| async move { models::make_ready(&tx, workspace, model, done).await }).await?;
-    Ok(HttpResponse::Ok().json(view(row)?))
+    let row = app
+        .transaction(move |tx| async move { models::make_ready(&tx, workspace, model, done).await })
+        .await?;
+    Ok(HttpResponse::Ok().json(view(&row)?))
 }
 
 /// Which models are wanted.
@@ -129,11 +139,15 @@ pub(crate) struct ModelFilter {
 /// Models, newest first.
 #[utoipa::path(tag = "models", params(ModelFilter), responses((status = 200)))]
 #[get("/api/v1/models")]
-pub(crate) async fn list(app: Data<App>, caller: Caller, filter: Query<ModelFilter>) -> Result<HttpResponse, Error> {
+pub(crate) async fn list(
+    app: Data<App>,
+    caller: Caller,
+    filter: Query<ModelFilter>,
+) -> Result<HttpResponse, Error> {
     let limit = limit_of(filter.limit)?;
     let (source, task, cursor) = (filter.source.as_deref(), filter.task.as_deref(), filter.cursor.as_deref());
     let rows = models::list(app.store.read(), caller.workspace, source, task, cursor, limit).await?;
-    Ok(HttpResponse::Ok().json(Page::cut(rows, limit, |row| row.id.clone(), view)?))
+    Ok(HttpResponse::Ok().json(Page::cut(rows, limit, |row| row.id.clone(), |row| view(&row))?))
 }
 
 /// A model.
@@ -141,13 +155,17 @@ pub(crate) async fn list(app: Data<App>, caller: Caller, filter: Query<ModelFilt
 #[get("/api/v1/models/{id}")]
 pub(crate) async fn show(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
     let row = models::find(app.store.read(), caller.workspace, id(&path, "model")?).await?;
-    Ok(HttpResponse::Ok().json(view(row)?))
+    Ok(HttpResponse::Ok().json(view(&row)?))
 }
 
 /// Where the model comes from: itself first, then its base, and so on, each with the task that made it.
 #[utoipa::path(tag = "models", responses((status = 200), (status = 404, body = Problem)))]
 #[get("/api/v1/models/{id}/lineage")]
-pub(crate) async fn lineage(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
+pub(crate) async fn lineage(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<String>,
+) -> Result<HttpResponse, Error> {
     let mut row = Some(models::find(app.store.read(), caller.workspace, id(&path, "model")?).await?);
     let mut chain = Vec::new();
     while let Some(model) = row.take() {
@@ -159,10 +177,12 @@ pub(crate) async fn lineage(app: Data<App>, caller: Caller, path: Path<String>) 
             let spec: Value = from_json(&task.spec, "task specification").unwrap_or(Value::Null);
             json!({ "id": task.id, "name": task.name, "kind": task.kind, "spec": spec })
         });
-        if let Some(base) = model.base_model.as_deref().and_then(|base| base.parse().ok()).filter(|_| chain.len() < 64) {
+        if let Some(base) =
+            model.base_model.as_deref().and_then(|base| base.parse().ok()).filter(|_| chain.len() < 64)
+        {
             row = models::find(app.store.read(), caller.workspace, base).await.ok();
         }
-        let mut entry = view(model)?;
+        let mut entry = view(&model)?;
         entry["made_by"] = made_by.unwrap_or(Value::Null);
         chain.push(entry);
     }
@@ -172,17 +192,21 @@ pub(crate) async fn lineage(app: Data<App>, caller: Caller, path: Path<String>) 
 /// Deletes a model that nothing stands on.
 #[utoipa::path(tag = "models", responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
 #[delete("/api/v1/models/{id}")]
-pub(crate) async fn remove(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
+pub(crate) async fn remove(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<String>,
+) -> Result<HttpResponse, Error> {
     let model: ModelId = id(&path, "model")?;
     let workspace = caller.workspace;
     models::find(app.store.read(), workspace, model).await?;
     caller.need(Role::Member)?;
     let row = app.transaction(move |tx| async move { models::delete(&tx, workspace, model).await }).await?;
     // A trained model's files are its task's artifacts, and stay with it.
-    if row.task.is_none() {
-        if let Err(error) = app.objects.delete_prefix(&row.prefix()?).await {
-            tracing::warn!(%model, %error, "a deleted model's objects stay until they are removed by hand");
-        }
+    if row.task.is_none()
+        && let Err(error) = app.objects.delete_prefix(&row.prefix()?).await
+    {
+        tracing::warn!(%model, %error, "a deleted model's objects stay until they are removed by hand");
     }
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,6 +1,9 @@
 //! Scores of an evaluation, and its samples one by one: read from the results it published.
 
-use actix_web::{HttpResponse, get, web::{Data, Path, Query}};
+use actix_web::{
+    HttpResponse, get,
+    web::{Data, Path, Query},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
@@ -19,7 +22,11 @@ const LARGEST_SAMPLES: u64 = 256 << 20;
 /// Scores by benchmark.
 #[utoipa::path(tag = "tasks", responses((status = 200), (status = 404, body = Problem)))]
 #[get("/api/v1/tasks/{id}/scores")]
-pub(crate) async fn scores(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
+pub(crate) async fn scores(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<String>,
+) -> Result<HttpResponse, Error> {
     let (task, _) = task_of(&app, &caller, &path).await?;
     let folder = of_role(&app, task, "results").await?;
     let prefix = folder.prefix()?;
@@ -68,12 +75,15 @@ pub(crate) async fn samples(
     let prefix = folder.prefix()?;
     let manifest = app.objects.manifest(&prefix, None).await?;
     let wanted = filter.benchmark.as_ref().map(|name| format!("samples_{name}.jsonl"));
-    let file = manifest.files.iter().find(|file| {
-        wanted.as_ref().map_or(file.path.starts_with("samples_"), |name| *name == file.path)
-    });
+    let file = manifest
+        .files
+        .iter()
+        .find(|file| wanted.as_ref().map_or(file.path.starts_with("samples_"), |name| *name == file.path));
     let file = file.ok_or_else(|| Error::not_found("benchmark"))?;
     if file.size_bytes > LARGEST_SAMPLES {
-        return Err(Error::conflict("this samples file is too large to be paged: download it from the artifacts"));
+        return Err(Error::conflict(
+            "this samples file is too large to be paged: download it from the artifacts",
+        ));
     }
     let bytes = app.objects.get_bytes(&prefix.file(&file.path)?).await?;
     let matching = bytes
@@ -81,7 +91,8 @@ pub(crate) async fn samples(
         .filter(|line| !line.is_empty())
         .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
         .filter(|sample| pass.is_none_or(|pass| passed(sample) == Some(pass)));
-    let mut data: Vec<Value> = matching.skip(skip).take(limit + 1).map(sample_view).collect();
+    let mut data: Vec<Value> =
+        matching.skip(skip).take(limit + 1).map(|sample| sample_view(&sample)).collect();
     let has_more = data.len() > limit;
     data.truncate(limit);
     let next = has_more.then(|| (skip + limit).to_string());
@@ -97,10 +108,10 @@ fn passed(sample: &Value) -> Option<bool> {
         .map(|score| score >= 0.5)
 }
 
-fn sample_view(sample: Value) -> Value {
+fn sample_view(sample: &Value) -> Value {
     let of = |name: &str| sample.get(name).cloned().unwrap_or(Value::Null);
     json!({
         "doc_id": of("doc_id"), "prompt": of("arguments"), "answer": of("target"), "output": of("resps"),
-        "filtered": of("filtered_resps"), "pass": passed(&sample), "sample": sample,
+        "filtered": of("filtered_resps"), "pass": passed(sample), "sample": sample,
     })
 }

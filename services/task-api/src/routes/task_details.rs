@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::{HttpResponse, get, web::{Data, Path, Query}};
+use actix_web::{
+    HttpResponse, get,
+    web::{Data, Path, Query},
+};
 use anneal_contracts::{
     rpc::{BillReply, BillRequest},
     subject::rpc,
@@ -30,7 +33,11 @@ pub(super) async fn task_of(app: &App, caller: &Caller, path: &str) -> Result<(T
 /// Stages of the task, the latest attempt's beginning and end of each.
 #[utoipa::path(tag = "tasks", responses((status = 200), (status = 404, body = Problem)))]
 #[get("/api/v1/tasks/{id}/stages")]
-pub(crate) async fn stages(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
+pub(crate) async fn stages(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<String>,
+) -> Result<HttpResponse, Error> {
     #[derive(FromQueryResult)]
     struct Change {
         epoch: i64,
@@ -45,7 +52,9 @@ pub(crate) async fn stages(app: Data<App>, caller: Caller, path: Path<String>) -
     for change in changes {
         if change.state == "started" {
             stages.push((change.epoch, change.stage, change.at_ms, None));
-        } else if let Some(open) = stages.iter_mut().rev().find(|stage| stage.0 == change.epoch && stage.1 == change.stage) {
+        } else if let Some(open) =
+            stages.iter_mut().rev().find(|stage| stage.0 == change.epoch && stage.1 == change.stage)
+        {
             open.3 = Some(change.at_ms);
         }
     }
@@ -100,7 +109,8 @@ pub(crate) async fn metrics(
         sql = format!("{sql} AND name IN ({})", places(3, names.len()));
         values.extend(names.iter().map(|name| (*name).into()));
     }
-    let points: Vec<Point> = all(app.store.read(), &format!("{sql} ORDER BY name, step LIMIT 200000"), values).await?;
+    let points: Vec<Point> =
+        all(app.store.read(), &format!("{sql} ORDER BY name, step LIMIT 200000"), values).await?;
     let mut series: BTreeMap<String, Vec<(i64, Option<f64>)>> = BTreeMap::new();
     for point in points {
         series.entry(point.name).or_default().push((point.step, point.value));
@@ -111,7 +121,11 @@ pub(crate) async fn metrics(
 /// Committed checkpoints, newest first.
 #[utoipa::path(tag = "tasks", responses((status = 200), (status = 404, body = Problem)))]
 #[get("/api/v1/tasks/{id}/checkpoints")]
-pub(crate) async fn checkpoints(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
+pub(crate) async fn checkpoints(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<String>,
+) -> Result<HttpResponse, Error> {
     let (task, _) = task_of(&app, &caller, &path).await?;
     let rows = tasks::checkpoints_of(app.store.read(), task).await?;
     let view: Vec<Value> = rows
@@ -138,7 +152,11 @@ pub(crate) async fn bill(app: Data<App>, caller: Caller, path: Path<String>) -> 
 /// Every fact about the task, in order.
 #[utoipa::path(tag = "tasks", responses((status = 200), (status = 404, body = Problem)))]
 #[get("/api/v1/tasks/{id}/events")]
-pub(crate) async fn events(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
+pub(crate) async fn events(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<String>,
+) -> Result<HttpResponse, Error> {
     let (task, _) = task_of(&app, &caller, &path).await?;
     let sql = "SELECT * FROM event_log WHERE task = $1 ORDER BY id LIMIT 10000";
     let rows: Vec<EventRow> = all(app.store.read(), sql, [task.to_string().into()]).await?;

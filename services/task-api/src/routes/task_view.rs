@@ -91,7 +91,8 @@ pub(crate) async fn view_of(db: &impl Sql, row: TaskRow) -> Result<Task, Error> 
 }
 
 fn of_row(row: ProgressRow) -> Progress {
-    let percent = if row.total > 0 { (row.done as f64 * 100.0 / row.total as f64).clamp(0.0, 100.0) } else { 0.0 };
+    let percent =
+        if row.total > 0 { (row.done as f64 * 100.0 / row.total as f64).clamp(0.0, 100.0) } else { 0.0 };
     Progress {
         stage: row.stage,
         done: row.done,

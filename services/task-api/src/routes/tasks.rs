@@ -1,12 +1,20 @@
 //! Creating, quoting, listing, showing, cloning and deleting tasks.
 
-use actix_web::{HttpResponse, delete, get, post, web::{Data, Path, Query}};
+use actix_web::{
+    HttpResponse, delete, get, post,
+    web::{Data, Path, Query},
+};
 use anneal_bus::RequestError;
 use anneal_contracts::{
     rpc::{Done, PlaceHold, PlaceHoldReply, QuoteReply, ReleaseHold},
     subject::rpc,
 };
-use anneal_domain::{FieldError, Name, id::TaskId, spec::{TaskKind, TaskSpec}, task::TaskState};
+use anneal_domain::{
+    FieldError, Name,
+    id::TaskId,
+    spec::{TaskKind, TaskSpec},
+    task::TaskState,
+};
 use anneal_runtime::fail;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -59,7 +67,11 @@ pub(crate) async fn create(app: Data<App>, caller: Caller, body: Raw) -> Result<
         let row = create_once(&app, &caller, key, &body.0).await?;
         view_of(app.store.read(), row).await
     });
-    let task = made.await.ok().flatten().ok_or_else(|| Error::Unavailable("the service is stopping".to_owned()))??;
+    let task = made
+        .await
+        .ok()
+        .flatten()
+        .ok_or_else(|| Error::Unavailable("the service is stopping".to_owned()))??;
     Ok(HttpResponse::Accepted().json(task))
 }
 
@@ -75,8 +87,11 @@ async fn create_once(
     let wanted = check(app, caller, body).await?;
     let task = TaskId::new();
     let ask = tasks::estimate(caller.workspace, &wanted.spec, &wanted.resolved.estimate);
-    let hold: PlaceHoldReply =
-        app.bus.request(rpc::PLACE_HOLD, caller.trace, &PlaceHold { task, quote: ask }).await.map_err(cannot_pay)?;
+    let hold: PlaceHoldReply = app
+        .bus
+        .request(rpc::PLACE_HOLD, caller.trace, &PlaceHold { task, quote: ask })
+        .await
+        .map_err(cannot_pay)?;
     let new = NewTask {
         id: task,
         workspace: caller.workspace,
@@ -113,7 +128,6 @@ async fn made_before(
     caller: &Caller,
     key: Option<&IdempotencyKey>,
 ) -> Result<Option<TaskRow>, Error> {
-    let Some(key) = key else { return Ok(None) };
     let Some(known) = tasks::find_idempotent(app.store.read(), key).await? else { return Ok(None) };
     let task = known.parse().map_err(|_| Error::stored("task id"))?;
     TaskRow::find_in(app.store.read(), caller.workspace, task).await.map(Some)
@@ -153,7 +167,9 @@ async fn check(app: &App, caller: &Caller, body: &[u8]) -> Result<Wanted, Error>
     };
     let description = match &form.description {
         Value::Null => String::new(),
-        Value::String(text) if text.chars().count() <= LONGEST_DESCRIPTION && !text.contains('\0') => text.clone(),
+        Value::String(text) if text.chars().count() <= LONGEST_DESCRIPTION && !text.contains('\0') => {
+            text.clone()
+        }
         _ => {
             errors.push(FieldError::new("description", "must be text of at most 4096 characters"));
             String::new()
@@ -249,7 +265,11 @@ pub(crate) async fn show(app: Data<App>, caller: Caller, path: Path<String>) -> 
 /// Deletes a task that has ended.
 #[utoipa::path(tag = "tasks", responses((status = 204), (status = 404, body = Problem), (status = 409, body = Problem)))]
 #[delete("/api/v1/tasks/{id}")]
-pub(crate) async fn remove(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
+pub(crate) async fn remove(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<String>,
+) -> Result<HttpResponse, Error> {
     let task = id(&path, "task")?;
     caller.need(Role::Member)?;
     let workspace = caller.workspace;
@@ -269,7 +289,11 @@ pub(crate) struct Form {
 /// The form of a task, filled in; nothing is created.
 #[utoipa::path(tag = "tasks", responses((status = 200, body = Form), (status = 404, body = Problem)))]
 #[post("/api/v1/tasks/{id}/clone")]
-pub(crate) async fn clone_form(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
+pub(crate) async fn clone_form(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<String>,
+) -> Result<HttpResponse, Error> {
     let row = TaskRow::find_in(app.store.read(), caller.workspace, id(&path, "task")?).await?;
     let name: String = format!("{} (copy)", row.name.chars().take(120).collect::<String>());
     let spec = from_json(&row.spec, "task specification")?;

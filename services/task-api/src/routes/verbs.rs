@@ -1,6 +1,9 @@
 //! Pause, resume, stop, cancel.
 
-use actix_web::{HttpResponse, post, web::{Data, Path}};
+use actix_web::{
+    HttpResponse, post,
+    web::{Data, Path},
+};
 use anneal_domain::{id::TaskId, task::Verb};
 
 use super::task_view::{Task, view_of};
@@ -35,7 +38,11 @@ pub(crate) async fn pause(app: Data<App>, caller: Caller, path: Path<String>) ->
 /// Queues a paused task again.
 #[utoipa::path(tag = "tasks", responses((status = 202, body = Task), (status = 404, body = Problem), (status = 409, body = Problem)))]
 #[post("/api/v1/tasks/{id}/resume")]
-pub(crate) async fn resume(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
+pub(crate) async fn resume(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<String>,
+) -> Result<HttpResponse, Error> {
     ask(&app, &caller, &path, Verb::Resume).await
 }
 
@@ -49,6 +56,10 @@ pub(crate) async fn stop(app: Data<App>, caller: Caller, path: Path<String>) -> 
 /// Ends now and discards.
 #[utoipa::path(tag = "tasks", responses((status = 202, body = Task), (status = 404, body = Problem), (status = 409, body = Problem)))]
 #[post("/api/v1/tasks/{id}/cancel")]
-pub(crate) async fn cancel(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
+pub(crate) async fn cancel(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<String>,
+) -> Result<HttpResponse, Error> {
     ask(&app, &caller, &path, Verb::Cancel).await
 }

@@ -89,11 +89,7 @@ impl TaskRow {
     }
 
     /// Ids of tasks for which `condition` holds, with one value.
-    pub(crate) async fn ids_where(
-        db: &impl Sql,
-        condition: &str,
-        value: i64,
-    ) -> Result<Vec<TaskId>, Error> {
+    pub(crate) async fn ids_where(db: &impl Sql, condition: &str, value: i64) -> Result<Vec<TaskId>, Error> {
         #[derive(FromQueryResult)]
         struct Id {
             id: String,

@@ -30,7 +30,7 @@ pub(crate) async fn claim(tx: &Tx, claim: &ClaimTask, lease_ms: i64) -> Result<C
     }
     let (state, epoch) = (row.state()?, row.epoch);
     let Ok(running) = state.claim() else { return Ok(ClaimReply::NotQueued) };
-    row.state = running.as_str().to_owned();
+    running.as_str().clone_into(&mut row.state);
     row.epoch += 1;
     row.worker = Some(worker);
     row.claim_request = Some(request);

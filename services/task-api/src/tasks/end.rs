@@ -37,7 +37,7 @@ pub(super) async fn end(
     ending: Ending,
     now_ms: i64,
 ) -> Result<(), Error> {
-    row.state = state.as_str().to_owned();
+    state.as_str().clone_into(&mut row.state);
     row.updated_at_ms = now_ms;
     if state.is_terminal() {
         row.finished_at_ms = Some(now_ms);
@@ -59,7 +59,11 @@ pub(super) async fn end(
         failure,
         figures: ending.figures,
         artifacts: ending.artifacts,
-        model: row.model.as_deref().map(|id| id.parse().map_err(|_| Error::stored("model id"))).transpose()?,
+        model: row
+            .model
+            .as_deref()
+            .map(|id| id.parse().map_err(|_| Error::stored("model id")))
+            .transpose()?,
         checkpoint: checkpoint.filter(|_| state == TaskState::Paused),
         running_ms: row.running_ms,
     };

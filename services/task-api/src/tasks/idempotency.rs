@@ -11,7 +11,7 @@ use crate::{Error, store::one};
 #[derive(Clone, Debug)]
 pub(crate) struct Key {
     workspace: WorkspaceId,
-    key: String,
+    text: String,
     route: &'static str,
     body_sha256: String,
 }
@@ -26,25 +26,29 @@ impl Key {
     ) -> Result<Option<Self>, Error> {
         let Some(key) = header else { return Ok(None) };
         if key.is_empty() || key.len() > 255 || !key.bytes().all(|b| b.is_ascii_graphic()) {
-            return Err(Error::field("Idempotency-Key", "1 to 255 printable ASCII characters without spaces"));
+            return Err(Error::field(
+                "Idempotency-Key",
+                "1 to 255 printable ASCII characters without spaces",
+            ));
         }
         let body_sha256 = hex::encode(Sha256::digest(body));
-        Ok(Some(Self { workspace, key: key.to_owned(), route, body_sha256 }))
+        Ok(Some(Self { workspace, text: key.to_owned(), route, body_sha256 }))
     }
 }
 
 /// What the first request under this key created; the same key with another body is refused.
-pub(crate) async fn find(db: &impl Sql, key: &Key) -> Result<Option<String>, Error> {
+pub(crate) async fn find(db: &impl Sql, key: Option<&Key>) -> Result<Option<String>, Error> {
     #[derive(FromQueryResult)]
     struct Row {
         route: String,
         body_sha256: String,
         resource: String,
     }
+    let Some(key) = key else { return Ok(None) };
     let sql =
         "SELECT route, body_sha256, resource FROM idempotency WHERE workspace = $1 AND idempotency_key = $2";
     let found: Option<Row> =
-        one(db, sql, [key.workspace.to_string().into(), key.key.clone().into()]).await?;
+        one(db, sql, [key.workspace.to_string().into(), key.text.clone().into()]).await?;
     match found {
         None => Ok(None),
         Some(row) if row.route == key.route && row.body_sha256 == key.body_sha256 => Ok(Some(row.resource)),
@@ -64,7 +68,7 @@ pub(crate) async fn remember(tx: &Tx, key: &Key, resource: &str) -> Result<(), E
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (workspace, idempotency_key) DO NOTHING",
             [
                 key.workspace.to_string().into(),
-                key.key.clone().into(),
+                key.text.clone().into(),
                 key.route.into(),
                 key.body_sha256.clone().into(),
                 resource.into(),

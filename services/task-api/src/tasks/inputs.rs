@@ -4,7 +4,9 @@ use anneal_contracts::rpc::InputFolder;
 use anneal_domain::{
     FieldError,
     id::{DatasetId, ModelId, WorkspaceId},
-    spec::{CalibrationSource, CompilationSpec, EvaluationSpec, ModelSource, TaskSpec, TrainingKind, TrainingSpec},
+    spec::{
+        CalibrationSource, CompilationSpec, EvaluationSpec, ModelSource, TaskSpec, TrainingKind, TrainingSpec,
+    },
 };
 use anneal_store::Sql;
 use serde_json::{Map, Value, json};
@@ -53,10 +55,9 @@ pub(crate) async fn resolve<D: Sql>(
 
 impl<D: Sql> Resolving<'_, D> {
     async fn training(&mut self, spec: &TrainingSpec) -> Result<(), Error> {
-        if let Some(model) = self.model("spec.model", spec.model, None).await? {
-            if model.format == "onnx" {
-                self.wrong("spec.model", "is a compiled model: training needs its source model");
-            }
+        let model = self.model("spec.model", spec.model, None).await?;
+        if model.is_some_and(|model| model.format == "onnx") {
+            self.wrong("spec.model", "is a compiled model: training needs its source model");
         }
         let wanted = match spec.task_type {
             TrainingKind::Pretrain => "pretrain",
@@ -76,10 +77,9 @@ impl<D: Sql> Resolving<'_, D> {
     }
 
     async fn compilation(&mut self, spec: &CompilationSpec) -> Result<(), Error> {
-        if let Some(model) = self.model("spec.model", spec.model, Some(spec.model_source)).await? {
-            if model.format == "onnx" {
-                self.wrong("spec.model", "is compiled already");
-            }
+        let model = self.model("spec.model", spec.model, Some(spec.model_source)).await?;
+        if model.is_some_and(|model| model.format == "onnx") {
+            self.wrong("spec.model", "is compiled already");
         }
         match spec.calibration {
             None => {}
@@ -87,7 +87,9 @@ impl<D: Sql> Resolving<'_, D> {
                 self.dataset("spec.calibration.dataset", "calibration", id, None).await?;
             }
             Some(CalibrationSource::C4) => self.builtin("spec.calibration", "calibration", "c4").await?,
-            Some(CalibrationSource::Ceval) => self.builtin("spec.calibration", "calibration", "ceval").await?,
+            Some(CalibrationSource::Ceval) => {
+                self.builtin("spec.calibration", "calibration", "ceval").await?;
+            }
         }
         if let Some(id) = spec.validation_dataset {
             self.dataset("spec.validation_dataset", "validation", id, None).await?;
@@ -158,7 +160,10 @@ impl<D: Sql> Resolving<'_, D> {
             None => self.wrong(field, format!("there is no dataset {id} in this workspace")),
             Some(row) if kind.is_some_and(|kind| kind != row.kind) => {
                 let kind = kind.unwrap_or_default();
-                self.wrong(field, format!("this dataset's kind is `{}`; this task type needs `{kind}`", row.kind));
+                self.wrong(
+                    field,
+                    format!("this dataset's kind is `{}`; this task type needs `{kind}`", row.kind),
+                );
             }
             Some(row) => self.take(role, &row),
         }

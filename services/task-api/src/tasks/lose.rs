@@ -39,7 +39,7 @@ pub(super) async fn requeue(
     let next = row.state()?.lease_lost()?;
     let kept_ms = checkpoint::kept_ms(&**tx, row.task()?, row.epoch).await?;
     end::release(row, now_ms);
-    row.state = next.as_str().to_owned();
+    next.as_str().clone_into(&mut row.state);
     row.stage = None;
     let requeued = TaskRequeued {
         task: row.task()?,

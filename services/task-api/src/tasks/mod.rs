@@ -18,9 +18,9 @@ mod lose;
 mod query;
 mod record;
 mod renew;
-mod stage;
 #[cfg(test)]
 mod schedules;
+mod stage;
 mod verb;
 mod wanted_spec;
 

@@ -110,7 +110,11 @@ impl<'a> Schedule<'a> {
             description: String::new(),
             spec: spec(),
             resolved: Resolved::default(),
-            hold: PlaceHoldReply { hold: None, held: Microcredits(0), rate_per_hour: Microcredits(3_600_000) },
+            hold: PlaceHoldReply {
+                hold: None,
+                held: Microcredits(0),
+                rate_per_hour: Microcredits(3_600_000),
+            },
             trace: Trace::fresh(),
             created_by: "test".to_owned(),
         };
@@ -147,6 +151,7 @@ impl<'a> Schedule<'a> {
         })
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm a step; each is read alone")]
     async fn take(&mut self, step: Step) {
         let before = self.row().await;
         let task = self.task;
@@ -154,7 +159,8 @@ impl<'a> Schedule<'a> {
             Step::Claim(worker) => {
                 let ask = ClaimTask { task, worker: self.workers[worker], request: RequestId::new() };
                 let asked = ask.clone();
-                let reply = self.run(|tx| async move { tasks::claim(&tx, &asked, LEASE_MS).await }).await.unwrap();
+                let reply =
+                    self.run(|tx| async move { tasks::claim(&tx, &asked, LEASE_MS).await }).await.unwrap();
                 let won = matches!(reply, ClaimReply::Won(_));
                 assert_eq!(won, before.state == "queued", "only a queued task is won");
                 if let ClaimReply::Won(claimed) = reply {
@@ -165,10 +171,14 @@ impl<'a> Schedule<'a> {
             }
             Step::ClaimAgain => {
                 let Some((ask, epoch)) = self.last_claim.clone() else { return };
-                let held = before.is_held_by(epoch, &ask.worker.to_string(), self.world.clock.unix_ms()).unwrap();
-                let reply = self.run(|tx| async move { tasks::claim(&tx, &ask, LEASE_MS).await }).await.unwrap();
+                let held =
+                    before.is_held_by(epoch, &ask.worker.to_string(), self.world.clock.unix_ms()).unwrap();
+                let reply =
+                    self.run(|tx| async move { tasks::claim(&tx, &ask, LEASE_MS).await }).await.unwrap();
                 match reply {
-                    ClaimReply::Won(claimed) if held => assert_eq!(claimed.epoch, epoch, "one claim, one epoch"),
+                    ClaimReply::Won(claimed) if held => {
+                        assert_eq!(claimed.epoch, epoch, "one claim, one epoch");
+                    }
                     // The lease was lost and the task waits again: the retry is a claim like any other.
                     ClaimReply::Won(claimed) => {
                         assert_eq!(before.state, "queued");
@@ -260,7 +270,9 @@ impl<'a> Schedule<'a> {
             Step::Sweep => {
                 let before_ms = self.world.clock.unix_ms() - 60_000;
                 for task in tasks::unclaimed(self.world.store.read(), before_ms).await.unwrap() {
-                    self.run(move |tx| async move { tasks::dispatch_again(&tx, task, before_ms).await }).await.unwrap();
+                    self.run(move |tx| async move { tasks::dispatch_again(&tx, task, before_ms).await })
+                        .await
+                        .unwrap();
                 }
             }
             Step::Wait(ms) => self.world.clock.advance(Duration::from_millis(ms)),
@@ -270,7 +282,8 @@ impl<'a> Schedule<'a> {
 
     fn finish_of(&self, worker: usize, epoch: u64, outcome: TaskState) -> FinishTask {
         let prefix = format!("{}/task/{}/artifact/{epoch}/adapter", self.workspace, self.task);
-        let artifact = Artifact { role: "adapter".to_owned(), prefix, manifest_sha256: "00".to_owned(), size_bytes: 1 };
+        let artifact =
+            Artifact { role: "adapter".to_owned(), prefix, manifest_sha256: "00".to_owned(), size_bytes: 1 };
         FinishTask {
             task: self.task,
             worker: self.workers[worker],
@@ -291,7 +304,11 @@ impl<'a> Schedule<'a> {
             reply.unwrap();
         } else {
             assert!(matches!(reply, Err(Error::Fenced)), "{reply:?}");
-            assert_eq!(format!("{:?}", self.row().await), format!("{before:?}"), "a stale epoch had an effect");
+            assert_eq!(
+                format!("{:?}", self.row().await),
+                format!("{before:?}"),
+                "a stale epoch had an effect"
+            );
         }
     }
 
@@ -324,7 +341,8 @@ fn no_schedule_breaks_an_invariant() {
     let memory = std::path::Path::new("/dev/shm");
     let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
     let world = runtime.block_on(world(folder.path()));
-    let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
+    let config =
+        Config { cases: CASES, failure_persistence: None, max_shrink_iters: 200, ..Config::default() };
     let steps = proptest::collection::vec(step(), 1..30);
     let outcome = TestRunner::new(config).run(&steps, |steps| {
         runtime.block_on(async {

@@ -20,7 +20,7 @@ pub(crate) async fn request(tx: &Tx, mut row: TaskRow, verb: Verb, reason: &str)
     if next == state {
         return Ok(row);
     }
-    row.state = next.as_str().to_owned();
+    next.as_str().clone_into(&mut row.state);
     row.updated_at_ms = now;
     let asked = VerbRequested { task: row.task()?, verb, state: next, reason: reason.to_owned() };
     record::event(tx, &mut row, TaskEvent::VerbRequested(asked), now).await?;

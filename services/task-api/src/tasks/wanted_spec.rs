@@ -107,12 +107,21 @@ fn stand_in(name: &str) -> Value {
 }
 
 fn segments(path: &str) -> Vec<String> {
-    path.replace('[', ".").replace(']', "").split('.').filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    path.replace('[', ".")
+        .replace(']', "")
+        .split('.')
+        .filter(|part| !part.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn name_of(place: &[String]) -> String {
     place.iter().fold("spec".to_owned(), |name, part| {
-        if part.bytes().all(|b| b.is_ascii_digit()) { format!("{name}[{part}]") } else { format!("{name}.{part}") }
+        if part.bytes().all(|b| b.is_ascii_digit()) {
+            format!("{name}[{part}]")
+        } else {
+            format!("{name}.{part}")
+        }
     })
 }
 
@@ -164,9 +173,15 @@ mod tests {
             "kind": "training", "task_type": "sft", "model": "../../etc", "method": "lora", "epochs": "many",
             "lora": {"rank": 0, "colour": 1}, "split": [50, 20, 10], "price": 0
         }));
-        for field in
-            ["spec.model", "spec.epochs", "spec.lora.colour", "spec.lora.rank", "spec.split", "spec.price", "spec.dataset"]
-        {
+        for field in [
+            "spec.model",
+            "spec.epochs",
+            "spec.lora.colour",
+            "spec.lora.rank",
+            "spec.split",
+            "spec.price",
+            "spec.dataset",
+        ] {
             assert!(named.iter().any(|name| name == field), "{field} is missing in {named:?}");
         }
     }

@@ -64,7 +64,11 @@ async fn wrong_keys_paths_and_queries_are_refused() {
         stack.get(&format!("/api/v1/tasks/{id}")).await.expect(404);
     }
     stack.get("/api/v1/nothing").await.expect(404);
-    let huge = stack.request(Method::GET, "/api/v1/tasks", ADMIN_KEY).header("X-Huge", "x".repeat(1 << 20)).send().await;
+    let huge = stack
+        .request(Method::GET, "/api/v1/tasks", ADMIN_KEY)
+        .header("X-Huge", "x".repeat(1 << 20))
+        .send()
+        .await;
     assert!(huge.is_err() || huge.is_ok_and(|answer| answer.status().is_client_error()));
 
     let key = stack.post("/api/v1/api-keys", &json!({ "name": "look", "role": "viewer" })).await.expect(201);
@@ -83,7 +87,8 @@ async fn wrong_datasets_are_refused_with_their_lines() {
     let stack = Stack::start().await;
     let rows = "{\"prompt\":\"a\",\"completion\":\"b\"}\n{\"prompt\":7}\nnonsense\n{\"prompt\":\"c\",\"completion\":\"d\"}\n";
     let refused = stack.upload("name=x&filename=x.jsonl", rows).await;
-    let lines: Vec<&Value> = refused.json["errors"].as_array().unwrap().iter().map(|error| &error["line"]).collect();
+    let lines: Vec<&Value> =
+        refused.json["errors"].as_array().unwrap().iter().map(|error| &error["line"]).collect();
     assert_eq!(lines, [&json!(2), &json!(3)]);
     assert_eq!(refused.expect(422)["invalid_count"], 2);
     let kept = stack.upload("name=x&filename=x.jsonl&skip_invalid=true", rows).await.expect(201);
@@ -91,7 +96,9 @@ async fn wrong_datasets_are_refused_with_their_lines() {
     let id = kept["id"].as_str().unwrap();
     let preview = stack.get(&format!("/api/v1/datasets/{id}/preview?limit=1")).await.expect(200);
     assert_eq!(preview["rows"].as_array().unwrap().len(), 1);
-    let next = stack.upload(&format!("dataset={id}&filename=x.jsonl"), "{\"prompt\":\"a\",\"completion\":\"b\"}\n").await;
+    let next = stack
+        .upload(&format!("dataset={id}&filename=x.jsonl"), "{\"prompt\":\"a\",\"completion\":\"b\"}\n")
+        .await;
     assert_eq!(next.expect(201)["version"], 2);
     for (query, body) in [
         ("name=x", Vec::new()),
@@ -119,7 +126,8 @@ async fn wrong_models_are_refused_by_file() {
         ("model.safetensors", u64::MAX.to_le_bytes().to_vec(), "files.model.safetensors"),
         ("config.json", b"{\"architectures\":[\"Evil\"]}".to_vec(), "files.config.json"),
     ] {
-        let made = stack.post("/api/v1/models", &json!({ "name": "m", "source": "imported" })).await.expect(201);
+        let made =
+            stack.post("/api/v1/models", &json!({ "name": "m", "source": "imported" })).await.expect(201);
         let id = made["id"].as_str().unwrap();
         let file = format!("/api/v1/models/{id}/files/{path}");
         stack.send(stack.request(Method::PUT, &file, ADMIN_KEY).body(bytes)).await.expect(200);
@@ -130,7 +138,8 @@ async fn wrong_models_are_refused_by_file() {
     let made = stack.post("/api/v1/models", &json!({ "name": "m", "source": "imported" })).await.expect(201);
     let id = made["id"].as_str().unwrap();
     for path in ["..%2F..%2Fetc%2Fx", "a%5Cb", "a%2F..%2Fb", "manifest.json"] {
-        let put = stack.request(Method::PUT, &format!("/api/v1/models/{id}/files/{path}"), ADMIN_KEY).body("x");
+        let put =
+            stack.request(Method::PUT, &format!("/api/v1/models/{id}/files/{path}"), ADMIN_KEY).body("x");
         let answer = stack.send(put).await;
         assert!(answer.status.is_client_error(), "{path}: {answer:?}");
     }

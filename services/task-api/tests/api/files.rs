@@ -19,7 +19,11 @@ async fn a_model_is_fetched_by_link_and_as_an_archive() {
     assert_eq!(redirect.status().as_u16(), 307);
     stack.get(&format!("/api/v1/models/{model}/files/other.gguf")).await.expect(404);
 
-    let archive = stack.request(Method::GET, &format!("/api/v1/models/{model}/archive"), ADMIN_KEY).send().await.unwrap();
+    let archive = stack
+        .request(Method::GET, &format!("/api/v1/models/{model}/archive"), ADMIN_KEY)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(archive.status().as_u16(), 200);
     let archive = archive.bytes().await.unwrap();
     let mut archive = zip::ZipArchive::new(Cursor::new(archive)).unwrap();

@@ -19,7 +19,9 @@ async fn another_workspaces_ids_are_not_found_on_every_route() {
     let task = stack.post("/api/v1/tasks", &body).await.expect(202)["id"].clone();
     let user = json!({ "email": "a@b.example", "name": "A", "role": "viewer" });
     let user = stack.post("/api/v1/users", &user).await.expect(201)["id"].clone();
-    let key = stack.post("/api/v1/api-keys", &json!({ "name": "k", "role": "admin" })).await.expect(201)["id"].clone();
+    let key =
+        stack.post("/api/v1/api-keys", &json!({ "name": "k", "role": "admin" })).await.expect(201)["id"]
+            .clone();
     let other = stack.post("/api/v1/workspaces", &json!({ "name": "other" })).await.expect(201);
     let stranger = other["admin_key"].as_str().unwrap();
     let document = stack.get("/api/v1/openapi.json").await.expect(200);
@@ -53,7 +55,10 @@ async fn another_workspaces_ids_are_not_found_on_every_route() {
                 .replace("{path}", "base.gguf");
             let answer = stack.send(request(&stack, method, &path, stranger)).await;
             assert_eq!(answer.status.as_u16(), 404, "{method} {path}: {answer:?}");
-            assert!(answer.json["detail"].as_str().unwrap() != "no such route in this workspace", "{method} {path} is not routed");
+            assert!(
+                answer.json["detail"].as_str().unwrap() != "no such route in this workspace",
+                "{method} {path} is not routed"
+            );
             tried += 1;
         }
     }
@@ -62,5 +67,8 @@ async fn another_workspaces_ids_are_not_found_on_every_route() {
     assert_eq!(empty["data"], json!([]));
     let stolen = stack.send(stack.request(Method::POST, "/api/v1/tasks", stranger).json(&body)).await;
     assert_eq!(stolen.fields(), ["spec.model", "spec.dataset"]);
-    stack.send(stack.request(Method::GET, &format!("/api/v1/tasks/{}", task.as_str().unwrap()), ADMIN_KEY)).await.expect(200);
+    stack
+        .send(stack.request(Method::GET, &format!("/api/v1/tasks/{}", task.as_str().unwrap()), ADMIN_KEY))
+        .await
+        .expect(200);
 }

@@ -8,7 +8,10 @@ use std::sync::{
 use anneal_artifacts::ObjectsConfig;
 use anneal_bus::{Bus, BusConfig};
 use anneal_contracts::{
-    rpc::{BalanceReply, BalanceRequest, Done, PlaceHold, PlaceHoldReply, QuoteReply, QuoteRequest, Refusal, ReleaseHold},
+    rpc::{
+        BalanceReply, BalanceRequest, Done, PlaceHold, PlaceHoldReply, QuoteReply, QuoteRequest, Refusal,
+        ReleaseHold,
+    },
     subject::rpc,
 };
 use anneal_domain::{Microcredits, id::HoldId};
@@ -64,7 +67,8 @@ impl Answer {
 
 impl Stack {
     pub(crate) async fn start() -> Self {
-        let (nats, objects, folder) = (Nats::start().await, Objects::start().await, tempfile::tempdir().unwrap());
+        let (nats, objects, folder) =
+            (Nats::start().await, Objects::start().await, tempfile::tempdir().unwrap());
         let bus = Bus::connect(&BusConfig::anonymous(nats.url()), "test").await.unwrap();
         let stop = CancellationToken::new();
         let (held, released) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
@@ -89,9 +93,19 @@ impl Stack {
         };
         let running = start(config, stop.clone()).await.unwrap();
         let url = format!("http://{}", running.address);
-        let http =
-            reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        Self { url, bus, held, released, http, stop, _running: running, _objects: objects, _nats: nats, _folder: folder }
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        Self {
+            url,
+            bus,
+            held,
+            released,
+            http,
+            stop,
+            _running: running,
+            _objects: objects,
+            _nats: nats,
+            _folder: folder,
+        }
     }
 
     pub(crate) fn request(&self, method: Method, path: &str, key: &str) -> reqwest::RequestBuilder {
@@ -114,7 +128,8 @@ impl Stack {
     }
 
     pub(crate) async fn upload(&self, query: &str, bytes: impl Into<reqwest::Body>) -> Answer {
-        self.send(self.request(Method::POST, &format!("/api/v1/datasets?{query}"), ADMIN_KEY).body(bytes)).await
+        self.send(self.request(Method::POST, &format!("/api/v1/datasets?{query}"), ADMIN_KEY).body(bytes))
+            .await
     }
 
     /// A model that is ready, from a GGUF head; its id.
@@ -124,7 +139,10 @@ impl Stack {
         let file = format!("/api/v1/models/{id}/files/base.gguf");
         self.send(self.request(Method::PUT, &file, ADMIN_KEY).body(gguf())).await.expect(200);
         let done = self.post(&format!("/api/v1/models/{id}/complete"), &Value::Null).await.expect(200);
-        assert_eq!((&done["state"], &done["format"], &done["parameters"]), (&json!("ready"), &json!("gguf"), &json!(32)));
+        assert_eq!(
+            (&done["state"], &done["format"], &done["parameters"]),
+            (&json!("ready"), &json!("gguf"), &json!(32))
+        );
         id
     }
 
@@ -173,49 +191,65 @@ fn script_billing(bus: &Bus, stop: &CancellationToken, held: &Arc<AtomicU64>, re
         tasks::spawn(subject, work);
     };
     let (to, until, count) = (bus.clone(), stop.clone(), held.clone());
-    answer(rpc::PLACE_HOLD, Box::pin(async move {
-        let hold = move |ask: anneal_bus::Request<PlaceHold>| {
-            count.fetch_add(1, Ordering::SeqCst);
-            async move {
-                if ask.body.quote.kind == anneal_domain::spec::TaskKind::Compilation {
-                    let message = "0 credits are free, 100 are needed".to_owned();
-                    return Err(Refusal { code: "insufficient_balance".to_owned(), message, retryable: false });
+    answer(
+        rpc::PLACE_HOLD,
+        Box::pin(async move {
+            let hold = move |ask: anneal_bus::Request<PlaceHold>| {
+                count.fetch_add(1, Ordering::SeqCst);
+                async move {
+                    if ask.body.quote.kind == anneal_domain::spec::TaskKind::Compilation {
+                        let message = "0 credits are free, 100 are needed".to_owned();
+                        return Err(Refusal {
+                            code: "insufficient_balance".to_owned(),
+                            message,
+                            retryable: false,
+                        });
+                    }
+                    Ok(PlaceHoldReply {
+                        hold: Some(HoldId::new()),
+                        held: Microcredits(100),
+                        rate_per_hour: Microcredits(7_200_000),
+                    })
                 }
-                Ok(PlaceHoldReply {
-                    hold: Some(HoldId::new()),
-                    held: Microcredits(100),
-                    rate_per_hour: Microcredits(7_200_000),
-                })
-            }
-        };
-        to.serve(rpc::PLACE_HOLD, "billing", until, hold).await.unwrap();
-    }));
+            };
+            to.serve(rpc::PLACE_HOLD, "billing", until, hold).await.unwrap();
+        }),
+    );
     let (to, until, count) = (bus.clone(), stop.clone(), released.clone());
-    answer(rpc::RELEASE_HOLD, Box::pin(async move {
-        let release = move |_: anneal_bus::Request<ReleaseHold>| {
-            count.fetch_add(1, Ordering::SeqCst);
-            async move { Ok::<_, Refusal>(Done {}) }
-        };
-        to.serve(rpc::RELEASE_HOLD, "billing", until, release).await.unwrap();
-    }));
+    answer(
+        rpc::RELEASE_HOLD,
+        Box::pin(async move {
+            let release = move |_: anneal_bus::Request<ReleaseHold>| {
+                count.fetch_add(1, Ordering::SeqCst);
+                async move { Ok::<_, Refusal>(Done {}) }
+            };
+            to.serve(rpc::RELEASE_HOLD, "billing", until, release).await.unwrap();
+        }),
+    );
     let (to, until) = (bus.clone(), stop.clone());
-    answer(rpc::QUOTE, Box::pin(async move {
-        let quote = |_: anneal_bus::Request<QuoteRequest>| async move {
-            Ok::<_, Refusal>(QuoteReply {
-                rate_per_hour: Microcredits(7_200_000),
-                range: [Microcredits(10), Microcredits(90)],
-                hold: Microcredits(100),
-                available: Microcredits(50),
-            })
-        };
-        to.serve(rpc::QUOTE, "billing", until, quote).await.unwrap();
-    }));
+    answer(
+        rpc::QUOTE,
+        Box::pin(async move {
+            let quote = |_: anneal_bus::Request<QuoteRequest>| async move {
+                Ok::<_, Refusal>(QuoteReply {
+                    rate_per_hour: Microcredits(7_200_000),
+                    range: [Microcredits(10), Microcredits(90)],
+                    hold: Microcredits(100),
+                    available: Microcredits(50),
+                })
+            };
+            to.serve(rpc::QUOTE, "billing", until, quote).await.unwrap();
+        }),
+    );
     let (to, until) = (bus.clone(), stop.clone());
-    answer(rpc::BALANCE, Box::pin(async move {
-        let balance = |_: anneal_bus::Request<BalanceRequest>| async move {
-            let nothing = Microcredits(0);
-            Ok::<_, Refusal>(BalanceReply { available: nothing, held: nothing, spent: nothing })
-        };
-        to.serve(rpc::BALANCE, "billing", until, balance).await.unwrap();
-    }));
+    answer(
+        rpc::BALANCE,
+        Box::pin(async move {
+            let balance = |_: anneal_bus::Request<BalanceRequest>| async move {
+                let nothing = Microcredits(0);
+                Ok::<_, Refusal>(BalanceReply { available: nothing, held: nothing, spent: nothing })
+            };
+            to.serve(rpc::BALANCE, "billing", until, balance).await.unwrap();
+        }),
+    );
 }

@@ -40,7 +40,14 @@ async fn claim(stack: &Stack, task: TaskId, worker: WorkerId) -> Box<anneal_cont
     }
 }
 
-async fn say<T: Serialize>(stack: &Stack, workspace: WorkspaceId, task: TaskId, channel: Channel, kind: &str, body: &T) {
+async fn say<T: Serialize>(
+    stack: &Stack,
+    workspace: WorkspaceId,
+    task: TaskId,
+    channel: Channel,
+    kind: &str,
+    body: &T,
+) {
     let envelope = Envelope {
         id: EventId::new(),
         kind: kind.to_owned(),
@@ -60,7 +67,8 @@ async fn a_task_lives_from_post_to_its_model_under_one_trace() {
     let stack = Stack::start().await;
     let trace = Trace::fresh();
     let body = stack.training().await;
-    let post = stack.request(Method::POST, "/api/v1/tasks", ADMIN_KEY).header("traceparent", trace.to_string());
+    let post =
+        stack.request(Method::POST, "/api/v1/tasks", ADMIN_KEY).header("traceparent", trace.to_string());
     let task = stack.send(post.json(&body)).await.expect(202);
     assert_eq!(task["state"], "queued");
     let id: TaskId = task["id"].as_str().unwrap().parse().unwrap();
@@ -90,18 +98,30 @@ async fn a_task_lives_from_post_to_its_model_under_one_trace() {
     };
     let _: Done = stack.bus.request(rpc::REPORT_STAGE, trace, &stage).await.unwrap();
     let progress = ProgressReported {
-        task: id, epoch: 1, seq: 1, stage: "train".to_owned(), done: 1, total: 4, unit: "steps".to_owned(), eta_seconds: Some(3.0),
+        task: id,
+        epoch: 1,
+        seq: 1,
+        stage: "train".to_owned(),
+        done: 1,
+        total: 4,
+        unit: "steps".to_owned(),
+        eta_seconds: Some(3.0),
     };
     say(&stack, workspace, id, Channel::Progress, ProgressReported::TYPE, &progress).await;
-    let line = LogLine { stage: "train".to_owned(), at_ms: 1, level: Level::Info, message: "step 1".to_owned() };
+    let line =
+        LogLine { stage: "train".to_owned(), at_ms: 1, level: Level::Info, message: "step 1".to_owned() };
     let log = LogWritten { task: id, epoch: 1, first_line: 0, lines: vec![line] };
     say(&stack, workspace, id, Channel::Log, LogWritten::TYPE, &log).await;
     let path = format!("/api/v1/tasks/{id}");
     eventually(DEADLINE, async || stack.get(&path).await.json["progress"]["percent"] == 25.0).await;
-    eventually(DEADLINE, async || stack.get(&format!("{path}/logs")).await.json["data"][0]["message"] == "step 1").await;
+    eventually(DEADLINE, async || {
+        stack.get(&format!("{path}/logs")).await.json["data"][0]["message"] == "step 1"
+    })
+    .await;
 
     let prefix = format!("{workspace}/task/{id}/artifact/1/adapter");
-    let artifact = Artifact { role: "adapter".to_owned(), prefix, manifest_sha256: "00".to_owned(), size_bytes: 3 };
+    let artifact =
+        Artifact { role: "adapter".to_owned(), prefix, manifest_sha256: "00".to_owned(), size_bytes: 3 };
     let finish = FinishTask {
         task: id,
         worker,
@@ -124,12 +144,19 @@ async fn a_task_lives_from_post_to_its_model_under_one_trace() {
     assert_eq!((&lineage[0]["format"], &lineage[1]["id"]), (&json!("adapter"), &body["spec"]["model"]));
 
     let told = format!("{path}/events");
-    eventually(DEADLINE, async || stack.get(&told).await.json.as_array().is_some_and(|told| told.len() == 4)).await;
+    eventually(DEADLINE, async || stack.get(&told).await.json.as_array().is_some_and(|told| told.len() == 4))
+        .await;
     let told = stack.get(&told).await.json;
-    let types: Vec<&str> = told.as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let types: Vec<&str> =
+        told.as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert_eq!(
         types,
-        ["anneal.task.queued.v1", "anneal.task.claimed.v1", "anneal.task.stage-changed.v1", "anneal.training.completed.v1"]
+        [
+            "anneal.task.queued.v1",
+            "anneal.task.claimed.v1",
+            "anneal.task.stage-changed.v1",
+            "anneal.training.completed.v1"
+        ]
     );
     for event in told.as_array().unwrap() {
         assert_eq!(Trace::parse(event["traceparent"].as_str().unwrap()).unwrap().trace_id, trace.trace_id);
@@ -167,10 +194,12 @@ async fn a_lost_lease_goes_to_the_next_worker_and_fences_the_first() {
     let renew = |worker, epoch| RenewLease { task: id, worker, epoch, seq: 1, running_ms: i64::MAX };
     let stale = stack.bus.request::<_, RenewReply>(rpc::RENEW_LEASE, Trace::fresh(), &renew(first, 1)).await;
     assert!(matches!(stale, Err(anneal_bus::RequestError::Refused(refusal)) if refusal.is_fenced()));
-    let kept: RenewReply = stack.bus.request(rpc::RENEW_LEASE, Trace::fresh(), &renew(second, 2)).await.unwrap();
+    let kept: RenewReply =
+        stack.bus.request(rpc::RENEW_LEASE, Trace::fresh(), &renew(second, 2)).await.unwrap();
     assert_eq!(kept.wanted, Wanted::Run);
     stack.post(&format!("{path}/pause"), &Value::Null).await.expect(202);
-    let told: RenewReply = stack.bus.request(rpc::RENEW_LEASE, Trace::fresh(), &renew(second, 2)).await.unwrap();
+    let told: RenewReply =
+        stack.bus.request(rpc::RENEW_LEASE, Trace::fresh(), &renew(second, 2)).await.unwrap();
     assert_eq!(told.wanted, Wanted::Pause);
     stack.post(&format!("{path}/cancel"), &Value::Null).await.expect(202);
     stack.post(&format!("{path}/resume"), &Value::Null).await.expect(409);
@@ -184,7 +213,12 @@ async fn one_idempotency_key_creates_one_task() {
     let stack = Stack::start().await;
     let body = stack.training().await;
     let post = |body: &Value| {
-        stack.send(stack.request(Method::POST, "/api/v1/tasks", ADMIN_KEY).header("Idempotency-Key", "k1").json(body))
+        stack.send(
+            stack
+                .request(Method::POST, "/api/v1/tasks", ADMIN_KEY)
+                .header("Idempotency-Key", "k1")
+                .json(body),
+        )
     };
     let mut at_once = Vec::new();
     for answer in futures::future::join_all((0..8).map(|_| post(&body))).await {
@@ -216,7 +250,8 @@ async fn lists_are_paged_and_filtered_and_nothing_is_lost_when_fifty_create_at_o
     }
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = stack.get(&format!("/api/v1/tasks?limit=7&kind=training&state=queued{cursor}")).await.expect(200);
+        let page =
+            stack.get(&format!("/api/v1/tasks?limit=7&kind=training&state=queued{cursor}")).await.expect(200);
         seen.extend(page["data"].as_array().unwrap().iter().map(|task| task["id"].to_string()));
         match page["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
@@ -228,7 +263,10 @@ async fn lists_are_paged_and_filtered_and_nothing_is_lost_when_fifty_create_at_o
     assert_eq!(seen.len(), 50);
     let found = stack.get("/api/v1/tasks?q=TASK%2049").await.expect(200);
     assert_eq!(found["data"][0]["name"], "task 49");
-    let form = stack.post(&format!("/api/v1/tasks/{}/clone", seen[0].trim_matches('"')), &Value::Null).await.expect(200);
+    let form = stack
+        .post(&format!("/api/v1/tasks/{}/clone", seen[0].trim_matches('"')), &Value::Null)
+        .await
+        .expect(200);
     assert_eq!(form["spec"]["task_type"], "sft");
     let quote = stack.post("/api/v1/tasks/quote", &body).await.expect(200);
     assert_eq!((&quote["hold_microcredits"], quote["warnings"].as_array().unwrap().len()), (&json!(100), 1));

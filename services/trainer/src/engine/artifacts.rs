@@ -7,8 +7,9 @@ use std::{
 
 use anneal_contracts::engine::Method;
 use anneal_model::{
-    Source, save_adapter, save_hf_folder,
+    Source,
     save::{FolderParts, StoredType},
+    save_adapter, save_hf_folder,
 };
 use candle_core::Tensor;
 

@@ -121,7 +121,8 @@ fn save_moments(session: &Session, path: &Path) -> Result<()> {
         }
     }
     let tensor = |name: &str| Ok(Tensor::from_slice(moments[name], moments[name].len(), &Device::Cpu)?);
-    write_safetensors(path, &shapes, StoredType::F32, &HashMap::new(), tensor).map_err(Error::model("output_dir"))
+    write_safetensors(path, &shapes, StoredType::F32, &HashMap::new(), tensor)
+        .map_err(Error::model("output_dir"))
 }
 
 /// transformers' `TrainerState`.

@@ -53,7 +53,10 @@ impl Corpus {
         let pretrain = plan.spec.task_type == TrainingKind::Pretrain;
         let eos = tokenizer.eos_id().or(source.config().eos_token_id());
         if pretrain && eos.is_none() {
-            return Err(Error::spec("model", "the tokenizer names no end-of-sequence token to end documents with"));
+            return Err(Error::spec(
+                "model",
+                "the tokenizer names no end-of-sequence token to end documents with",
+            ));
         }
         let builder = Builder::new(plan, &tokenizer, template.as_ref(), eos)?;
         builder.run(output, stop)
@@ -101,7 +104,12 @@ impl<'a> Builder<'a> {
                 break;
             }
             self.batch(&rows)?;
-            output.progress(reader.bytes_read(), reader.bytes_total().max(reader.bytes_read()), "bytes", None);
+            output.progress(
+                reader.bytes_read(),
+                reader.bytes_total().max(reader.bytes_read()),
+                "bytes",
+                None,
+            );
         }
         self.finish(output)
     }
@@ -174,7 +182,8 @@ impl<'a> Builder<'a> {
             ),
         );
         if train.len() == 0 {
-            let reason = "no sequence is left to train on: every row is too short, without loss, or in another part";
+            let reason =
+                "no sequence is left to train on: every row is too short, without loss, or in another part";
             return Err(Error::spec("dataset", reason));
         }
         if self.plan.spec.early_stopping_patience.is_some() && validation.len() == 0 {
@@ -188,7 +197,10 @@ impl Tally {
     fn report(&self, output: &mut Output, plan: &Plan, left_over: usize) {
         let length = plan.spec.sequence_length;
         if self.truncated > 0 {
-            let message = format!("{} of {} rows are longer than {length} tokens and were cut", self.truncated, self.rows);
+            let message = format!(
+                "{} of {} rows are longer than {length} tokens and were cut",
+                self.truncated, self.rows
+            );
             output.log(Level::Warn, message);
         }
         if self.dropped > 0 {
@@ -197,7 +209,10 @@ impl Tally {
             output.log(Level::Warn, message);
         }
         if left_over > 0 {
-            output.log(Level::Info, format!("the last {left_over} tokens fill no chunk of {length} and are left out"));
+            output.log(
+                Level::Info,
+                format!("the last {left_over} tokens fill no chunk of {length} and are left out"),
+            );
         }
     }
 }

@@ -124,7 +124,8 @@ mod tests {
     #[test]
     fn the_first_record_is_what_tensorboard_writes() {
         // tensorboard's EventFileWriter at wall time 0: 18 00 … "brain.Event:2".
-        let event = Event { wall_time: 0.0, step: 0, what: Some(What::FileVersion("brain.Event:2".to_owned())) };
+        let event =
+            Event { wall_time: 0.0, step: 0, what: Some(What::FileVersion("brain.Event:2".to_owned())) };
         let data = event.encode_to_vec();
         assert_eq!(data, b"\x1a\x0dbrain.Event:2");
         let record = record(&data);

@@ -57,7 +57,8 @@ impl Optimizer {
         let clip = if self.max_grad_norm > 0.0 { (self.max_grad_norm / (norm + 1e-6)).min(1.0) } else { 1.0 };
         for (optimizer, of_group) in [(&mut self.decayed, true), (&mut self.plain, false)] {
             let group = trainable.iter().zip(gradients).filter(|((name, _), _)| is_decayed(name) == of_group);
-            let group = group.filter_map(|((name, var), gradient)| Some((name.as_str(), var, gradient.as_ref()?)));
+            let group =
+                group.filter_map(|((name, var), gradient)| Some((name.as_str(), var, gradient.as_ref()?)));
             optimizer.step(rate, clip / scale, group)?;
         }
         Ok(())

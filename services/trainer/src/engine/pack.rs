@@ -45,7 +45,9 @@ impl Packer {
                 }
                 Ok(())
             }
-            Packing::Chunks { isolated } => sequences.iter().try_for_each(|document| self.chunk(document, isolated)),
+            Packing::Chunks { isolated } => {
+                sequences.iter().try_for_each(|document| self.chunk(document, isolated))
+            }
         }
     }
 

@@ -134,7 +134,11 @@ fn check_method(spec: &TrainerSpec) -> Result<()> {
 }
 
 fn check_sizes(spec: &TrainerSpec) -> Result<()> {
-    require((2..=1 << 20).contains(&spec.sequence_length), "sequence_length", "must be from 2 to 1048576 tokens")?;
+    require(
+        (2..=1 << 20).contains(&spec.sequence_length),
+        "sequence_length",
+        "must be from 2 to 1048576 tokens",
+    )?;
     require(spec.epochs.is_finite() && spec.epochs > 0.0, "epochs", "must be above 0")?;
     require(spec.max_steps != Some(0), "max_steps", "must be at least 1")?;
     require(spec.micro_batch_size >= 1, "micro_batch_size", "must be at least 1")?;
@@ -180,13 +184,21 @@ fn check_optimizer(optimizer: &OptimizerSpec) -> Result<()> {
     let epsilon = optimizer.epsilon;
     require(epsilon.is_finite() && epsilon > 0.0, "optimizer.epsilon", "must be above 0")?;
     require(at_least_0(optimizer.weight_decay), "optimizer.weight_decay", "must be at least 0")?;
-    require(at_least_0(optimizer.max_grad_norm), "optimizer.max_grad_norm", "must be at least 0 (0: no clipping)")
+    require(
+        at_least_0(optimizer.max_grad_norm),
+        "optimizer.max_grad_norm",
+        "must be at least 0 (0: no clipping)",
+    )
 }
 
 fn check_adapter(spec: &TrainerSpec) -> Result<()> {
     let lora = &spec.lora;
     if spec.method == Method::Full {
-        return require(lora.initial_adapter.is_none(), "lora.initial_adapter", "method `full` has no adapter");
+        return require(
+            lora.initial_adapter.is_none(),
+            "lora.initial_adapter",
+            "method `full` has no adapter",
+        );
     }
     require((1..=4096).contains(&lora.rank), "lora.rank", "must be from 1 to 4096")?;
     require(lora.alpha.is_finite() && lora.alpha > 0.0, "lora.alpha", "must be above 0")?;
@@ -221,7 +233,19 @@ fn check_machine(spec: &TrainerSpec) -> Result<()> {
         "device",
         "only `auto` and `cpu`: this build has no CUDA support",
     )?;
-    require(spec.flash_attention, "flash_attention", "the score matrix is never written: this cannot be switched off")?;
-    require(spec.parallel.tensor == 1, "parallel.tensor", "one process trains: the tensor-parallel size must be 1")?;
-    require(spec.parallel.pipeline == 1, "parallel.pipeline", "one process trains: the pipeline size must be 1")
+    require(
+        spec.flash_attention,
+        "flash_attention",
+        "the score matrix is never written: this cannot be switched off",
+    )?;
+    require(
+        spec.parallel.tensor == 1,
+        "parallel.tensor",
+        "one process trains: the tensor-parallel size must be 1",
+    )?;
+    require(
+        spec.parallel.pipeline == 1,
+        "parallel.pipeline",
+        "one process trains: the pipeline size must be 1",
+    )
 }

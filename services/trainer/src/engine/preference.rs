@@ -54,7 +54,8 @@ impl PairSums {
     fn pair(dpo: &Dpo, policy: PairLogs, reference: PairLogs) -> Self {
         let reward_chosen = dpo.beta * (policy.chosen - reference.chosen);
         let reward_rejected = dpo.beta * (policy.rejected - reference.rejected);
-        let (loss, _) = pair_loss(dpo, (policy.chosen - policy.rejected) - (reference.chosen - reference.rejected));
+        let (loss, _) =
+            pair_loss(dpo, (policy.chosen - policy.rejected) - (reference.chosen - reference.rejected));
         let accuracy = f64::from(u8::from(reward_chosen > reward_rejected));
         Self { loss, pairs: 1, reward_chosen, reward_rejected, accuracy, policy, reference }
     }
@@ -124,7 +125,13 @@ impl Sides {
 
 impl ReferenceLogs {
     /// The reference's log-probabilities of the items of a batch; computed where they are not known yet.
-    pub(crate) fn of(&mut self, decoder: &Decoder, dpo: &Dpo, items: &[u64], batch: &MicroBatch) -> Result<Vec<PairLogs>> {
+    pub(crate) fn of(
+        &mut self,
+        decoder: &Decoder,
+        dpo: &Dpo,
+        items: &[u64],
+        batch: &MicroBatch,
+    ) -> Result<Vec<PairLogs>> {
         if items.iter().any(|item| !self.0.contains_key(item)) {
             let logs = decoder.with_adapter_disabled(|reference| log_probs(reference, dpo, batch))?;
             self.0.extend(items.iter().copied().zip(logs));

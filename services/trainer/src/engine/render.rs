@@ -88,7 +88,8 @@ impl<'a> Renderer<'a> {
     /// All of a completion carries loss, whatever turns it has.
     fn pair(&self, pair: &Preference) -> Result<Rendered, String> {
         if pair.plain {
-            let text = |side: &[Message]| side.iter().map(|message| message.content.as_str()).collect::<String>();
+            let text =
+                |side: &[Message]| side.iter().map(|message| message.content.as_str()).collect::<String>();
             let prompt = text(&pair.prompt);
             let side = |side: &[Message]| Pieces {
                 pieces: vec![piece(&prompt, false), piece(&text(side), true)],
@@ -174,12 +175,15 @@ mod tests {
 
     fn loss_text(loss_on: LossOn, weight: Option<bool>) -> (String, String) {
         let template = ChatTemplate::new(CHATML, serde_json::Map::new()).unwrap();
-        let mut messages: Vec<Message> = [("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")]
-            .map(|(role, text)| Message::new(role, text))
-            .into();
+        let mut messages: Vec<Message> =
+            [("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")]
+                .map(|(role, text)| Message::new(role, text))
+                .into();
         messages[3].weight = weight;
         let row = Row::Chat(Conversation { messages, tools: None });
-        let Rendered::One(pieces) = Renderer::new(Some(&template), loss_on).render(&row).unwrap() else { panic!() };
+        let Rendered::One(pieces) = Renderer::new(Some(&template), loss_on).render(&row).unwrap() else {
+            panic!()
+        };
         let with_loss = pieces.pieces.iter().filter(|p| p.loss).map(|p| p.text.as_str()).collect();
         (pieces.pieces.iter().map(|p| p.text.as_str()).collect(), with_loss)
     }

@@ -60,7 +60,12 @@ impl Report {
     }
 
     /// Reports the steps since the last report; `outcome` is the last of them.
-    pub(crate) fn train(&mut self, session: &Session, outcome: &StepOutcome, output: &mut Output) -> Result<()> {
+    pub(crate) fn train(
+        &mut self,
+        session: &Session,
+        outcome: &StepOutcome,
+        output: &mut Output,
+    ) -> Result<()> {
         let now = self.clock.monotonic();
         let window = std::mem::replace(&mut self.window, Window::new(now));
         let seconds = now.duration_since(window.since).as_secs_f64();
@@ -83,7 +88,8 @@ impl Report {
         }
         self.write("train", session, &values, output)?;
         let done = session.position.step;
-        let per_step = now.duration_since(self.started).as_secs_f64() / (done - self.first_step).max(1) as f64;
+        let per_step =
+            now.duration_since(self.started).as_secs_f64() / (done - self.first_step).max(1) as f64;
         output.progress(done, session.steps(), "steps", Some(per_step * (session.steps() - done) as f64));
         Ok(())
     }

@@ -37,7 +37,11 @@ pub(crate) fn restore(session: &mut Session, folder: &Path) -> Result<Vec<Value>
 }
 
 /// Gives the trained variables the values in a safetensors file of the same names (`initial_adapter`, `initial_weights`).
-pub(crate) fn initialise_from(session_names: &[String], path: &Path, field: &'static str) -> Result<Vec<(String, Tensor)>> {
+pub(crate) fn initialise_from(
+    session_names: &[String],
+    path: &Path,
+    field: &'static str,
+) -> Result<Vec<(String, Tensor)>> {
     let file = SafeTensors::open(path).map_err(Error::model(field))?;
     let unknown = file.names().iter().find(|name| !session_names.contains(name));
     if let Some(name) = unknown.filter(|name| name.as_str() != "lm_head.weight") {
@@ -55,7 +59,8 @@ pub(crate) fn initialise_from(session_names: &[String], path: &Path, field: &'st
 
 fn read_state(folder: &Path) -> Result<SavedState> {
     let wrong = |reason: String| Error::checkpoint(folder, reason);
-    let text = std::fs::read(folder.join(STATE_FILE)).map_err(|error| wrong(format!("{STATE_FILE}: {error}")))?;
+    let text =
+        std::fs::read(folder.join(STATE_FILE)).map_err(|error| wrong(format!("{STATE_FILE}: {error}")))?;
     let state: SavedState =
         serde_json::from_slice(&text).map_err(|error| wrong(format!("{STATE_FILE}: {error}")))?;
     if state.format != 1 {
@@ -78,12 +83,20 @@ fn same_run(session: &Session, state: &SavedState, folder: &Path) -> Result<()> 
     for (field, value) in &now {
         if state.recipe.get(field) != Some(value) {
             let saved = state.recipe.get(field).unwrap_or(&Value::Null);
-            return Err(Error::spec(field, format!("is {value}, but {} was made with {saved}", folder.display())));
+            return Err(Error::spec(
+                field,
+                format!("is {value}, but {} was made with {saved}", folder.display()),
+            ));
         }
     }
     let corpus = (session.corpus.train.len(), session.corpus.train.checksum());
     if state.corpus != corpus {
-        let reason = format!("other training tokens than {} was made with: {} sequences, not {}", folder.display(), corpus.0, state.corpus.0);
+        let reason = format!(
+            "other training tokens than {} was made with: {} sequences, not {}",
+            folder.display(),
+            corpus.0,
+            state.corpus.0
+        );
         return Err(Error::spec("dataset", reason));
     }
     if state.position.step > session.steps() {

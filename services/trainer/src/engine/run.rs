@@ -68,7 +68,8 @@ impl Training<'_> {
         let source = Source::open(&plan.spec.model).map_err(Error::model("model"))?;
         check_context(&plan, &source)?;
         let corpus = self.output.stage("tokenize", |output| Corpus::build(&plan, &source, output, stop))?;
-        let (mut session, history) = self.output.stage("load", |output| load(plan, corpus, &source, output))?;
+        let (mut session, history) =
+            self.output.stage("load", |output| load(plan, corpus, &source, output))?;
         stop.check()?;
         let saved = Some(session.position.step).filter(|&step| step > 0);
         let folder = session.plan.output_dir.join("tensorboard");
@@ -89,7 +90,10 @@ fn check_context(plan: &Plan, source: &Source) -> Result<()> {
     if asked <= context {
         return Ok(());
     }
-    Err(Error::spec("sequence_length", format!("{asked} is more than the model's context of {context} tokens")))
+    Err(Error::spec(
+        "sequence_length",
+        format!("{asked} is more than the model's context of {context} tokens"),
+    ))
 }
 
 fn load(plan: Plan, corpus: Corpus, source: &Source, output: &mut Output) -> Result<(Session, Vec<Value>)> {
@@ -133,7 +137,11 @@ fn initial_values(spec: &TrainerSpec, decoder: &Decoder) -> Result<()> {
         _ => (&spec.lora.initial_adapter, "lora.initial_adapter"),
     };
     let Some(path) = path else {
-        return if spec.task_type == TrainingKind::Pretrain { initialise::from_seed(decoder, spec.seed) } else { Ok(()) };
+        return if spec.task_type == TrainingKind::Pretrain {
+            initialise::from_seed(decoder, spec.seed)
+        } else {
+            Ok(())
+        };
     };
     let names: Vec<String> = decoder.trainable().into_iter().map(|(name, _)| name).collect();
     let tensors = resume::initialise_from(&names, Path::new(path), field)?;
@@ -141,9 +149,15 @@ fn initial_values(spec: &TrainerSpec, decoder: &Decoder) -> Result<()> {
     Ok(())
 }
 
-fn figures(session: &Session, saved: &Artifacts, test_loss: Option<f64>, seconds: f64) -> Result<Map<String, Value>> {
+fn figures(
+    session: &Session,
+    saved: &Artifacts,
+    test_loss: Option<f64>,
+    seconds: f64,
+) -> Result<Map<String, Value>> {
     let position = &session.position;
-    let peak = anneal_runtime::memory::peak_rss_bytes().map_err(|error| Error::io(Path::new("/proc/self/status"), error))?;
+    let peak = anneal_runtime::memory::peak_rss_bytes()
+        .map_err(|error| Error::io(Path::new("/proc/self/status"), error))?;
     let value = json!({
         "model_dir": saved.model_dir,
         "adapter_dir": saved.adapter_dir,

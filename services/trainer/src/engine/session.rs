@@ -204,7 +204,8 @@ impl Session {
     pub(crate) fn step(&mut self) -> Result<StepOutcome> {
         let (micros, taken) = self.next_micros()?;
         let pairs = self.compares_pairs();
-        let norm = if pairs { taken as usize } else { micros.iter().map(Micro::targets).sum::<usize>().max(1) };
+        let norm =
+            if pairs { taken as usize } else { micros.iter().map(Micro::targets).sum::<usize>().max(1) };
         let scale = self.position.loss_scale.scale();
         let dropout_before = self.position.dropout.clone();
         let (mut sums, mut tokens) = (Sums::default(), 0);

@@ -54,7 +54,6 @@ pub(crate) fn gradients(
 pub(crate) fn evaluate(decoder: &Decoder, batch: &MicroBatch) -> Result<TokenSums> {
     let h_td = Pass::hidden(decoder, batch)?;
     let (output_vd, _) = decoder.output_weight();
-    let loss =
-        linear_cross_entropy(&h_td, &output_vd.detach(), false, &batch.targets, decoder.compute())?;
+    let loss = linear_cross_entropy(&h_td, &output_vd.detach(), false, &batch.targets, decoder.compute())?;
     Ok(sums(&loss.log_probs, loss.correct))
 }

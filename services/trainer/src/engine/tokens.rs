@@ -62,7 +62,14 @@ impl TokenWriter {
     pub(crate) fn create(path: &Path) -> Result<Self> {
         let file = File::options().read(true).write(true).create(true).truncate(true).open(path);
         let file = BufWriter::with_capacity(1 << 20, file.map_err(|error| Error::io(path, error))?);
-        Ok(Self { path: path.to_owned(), file, items: Vec::new(), lengths: Vec::new(), words: 0, checksum: 0 })
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            items: Vec::new(),
+            lengths: Vec::new(),
+            words: 0,
+            checksum: 0,
+        })
     }
 
     /// Adds an item of these sequences.

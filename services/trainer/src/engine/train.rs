@@ -49,7 +49,9 @@ impl Loop<'_> {
     fn step(&mut self, session: &mut Session) -> Result<()> {
         let outcome = session.step().map_err(|error| match error {
             Error::Diverged { step, what, .. } => {
-                let hint = self.saved.map_or_else(String::new, |saved| format!("; checkpoint-{saved} is the last good one"));
+                let hint = self
+                    .saved
+                    .map_or_else(String::new, |saved| format!("; checkpoint-{saved} is the last good one"));
                 Error::Diverged { step, what, hint }
             }
             other => other,
@@ -57,7 +59,10 @@ impl Loop<'_> {
         let step = session.position.step;
         if outcome.skipped {
             let scale = session.position.loss_scale.scale();
-            self.output.log(Level::Warn, format!("step {step}: the fp16 gradients overflowed; no update, loss scale now {scale}"));
+            self.output.log(
+                Level::Warn,
+                format!("step {step}: the fp16 gradients overflowed; no update, loss scale now {scale}"),
+            );
         }
         self.report.add(&outcome);
         if step.is_multiple_of(session.plan.spec.log_interval) || step == session.steps() {
@@ -108,7 +113,8 @@ impl Loop<'_> {
 fn write_first_batch(session: &mut Session) -> Result<()> {
     let (micros, _) = session.next_micros()?;
     let sequences: Vec<_> = micros.iter().flat_map(|micro| &micro.sequences).collect();
-    let ids: Vec<Vec<&Vec<u32>>> = sequences.iter().map(|item| item.iter().map(|part| &part.ids).collect()).collect();
+    let ids: Vec<Vec<&Vec<u32>>> =
+        sequences.iter().map(|item| item.iter().map(|part| &part.ids).collect()).collect();
     let loss: Vec<Vec<Vec<u8>>> = sequences
         .iter()
         .map(|item| item.iter().map(|part| part.loss.iter().map(|&loss| u8::from(loss)).collect()).collect())

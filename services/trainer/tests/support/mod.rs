@@ -57,7 +57,10 @@ impl Bench {
                    "chosen": [{"role": "assistant", "content": word(n + 3)}],
                    "rejected": [{"role": "assistant", "content": format!("not {}", word(n + 5))}]})
         });
-        bench.rows("text.jsonl", |n| json!({"text": format!("{} {} {} and {}", word(n), word(n + 2), word(n + 5), word(n + 7))}));
+        bench.rows(
+            "text.jsonl",
+            |n| json!({"text": format!("{} {} {} and {}", word(n), word(n + 2), word(n + 5), word(n + 7))}),
+        );
         bench
     }
 

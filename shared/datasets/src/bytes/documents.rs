@@ -99,7 +99,10 @@ impl<R: BufRead> Iterator for Documents<R> {
         let last = std::mem::take(&mut self.pending);
         (!last.is_empty()).then(|| {
             if too_long {
-                return Err(RowError::new(start, format!("the document is longer than {} bytes", self.limit)));
+                return Err(RowError::new(
+                    start,
+                    format!("the document is longer than {} bytes", self.limit),
+                ));
             }
             Ok((self.line, last))
         })

@@ -59,7 +59,9 @@ impl<R: BufRead> Iterator for Lines<R> {
                     let reason = format!("the line is longer than {} bytes", self.limit);
                     return Some(Err(RowError::new(self.line, reason)));
                 }
-                Ok(Some((line, false))) if !line.trim_ascii().is_empty() => return Some(Ok((self.line, line))),
+                Ok(Some((line, false))) if !line.trim_ascii().is_empty() => {
+                    return Some(Ok((self.line, line)));
+                }
                 Ok(Some(_)) => {}
             }
         }

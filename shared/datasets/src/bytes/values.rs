@@ -143,6 +143,7 @@ impl<R: BufRead> Iterator for Values<R> {
 
 /// Where a value ends: follows strings, escapes and bracket depth.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent facts about the bytes so far")]
 struct Scan {
     depth: u64,
     in_string: bool,

@@ -10,7 +10,10 @@ const ROLES: [&str; 5] = ["system", "developer", "user", "assistant", "tool"];
 pub(super) fn chat(columns: &Columns) -> Result<Row, Fault> {
     let messages = list(&columns["messages"], "messages")?;
     if !messages.iter().any(|message| message.role == "assistant") {
-        return Err(Fault::at("messages", "no message is the assistant's: nothing can be learnt from the row"));
+        return Err(Fault::at(
+            "messages",
+            "no message is the assistant's: nothing can be learnt from the row",
+        ));
     }
     Ok(Row::Chat(Conversation { messages, tools: tools(columns)? }))
 }
@@ -29,7 +32,10 @@ fn message(value: &Value, field: &str) -> Result<Message, Fault> {
     let at = |name: &str| format!("{field}.{name}");
     let role = string(columns.get("role").unwrap_or(&Value::Null), &at("role"))?;
     if !ROLES.contains(&role.as_str()) {
-        return Err(Fault::at(at("role"), format!("unknown role `{role}`: expected one of {}", ROLES.join(", "))));
+        return Err(Fault::at(
+            at("role"),
+            format!("unknown role `{role}`: expected one of {}", ROLES.join(", ")),
+        ));
     }
     let tool_calls = columns.get("tool_calls").filter(|calls| !calls.is_null());
     if let Some(calls) = tool_calls {

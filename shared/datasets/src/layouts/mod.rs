@@ -120,7 +120,8 @@ fn object<'a>(value: &'a Value, field: &str) -> Result<&'a Columns, Fault> {
 
 /// Tool definitions: an array, or the JSON text of one (ShareGPT files hold text).
 fn tools(columns: &Columns) -> Result<Option<Value>, Fault> {
-    let wrong = |found: &str| Fault::at("tools", format!("expected an array of tool definitions, found {found}"));
+    let wrong =
+        |found: &str| Fault::at("tools", format!("expected an array of tool definitions, found {found}"));
     match columns.get("tools") {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if text.trim().is_empty() => Ok(None),
@@ -133,4 +134,3 @@ fn tools(columns: &Columns) -> Result<Option<Value>, Fault> {
         Some(other) => Err(wrong(name_of(other))),
     }
 }
-

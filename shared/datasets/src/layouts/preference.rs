@@ -40,7 +40,10 @@ fn shared_text(chosen: &str, rejected: &str) -> Result<(String, String, String),
         length -= 1;
     }
     if length == 0 {
-        return Err(Fault::at("prompt", "there is none, and `chosen` and `rejected` begin with nothing in common"));
+        return Err(Fault::at(
+            "prompt",
+            "there is none, and `chosen` and `rejected` begin with nothing in common",
+        ));
     }
     Ok((chosen[..length].to_owned(), chosen[length..].to_owned(), rejected[length..].to_owned()))
 }
@@ -51,7 +54,10 @@ type Turns = Vec<Message>;
 fn shared(mut chosen: Turns, mut rejected: Turns) -> Result<(Turns, Turns, Turns), Fault> {
     let length = chosen.iter().zip(&rejected).take_while(|(a, b)| a == b).count();
     if length == 0 {
-        return Err(Fault::at("prompt", "there is none, and `chosen` and `rejected` begin with no turn in common"));
+        return Err(Fault::at(
+            "prompt",
+            "there is none, and `chosen` and `rejected` begin with no turn in common",
+        ));
     }
     let (chosen_rest, rejected_rest) = (chosen.split_off(length), rejected.split_off(length));
     Ok((chosen, chosen_rest, rejected_rest))
@@ -100,7 +106,10 @@ fn pair(pair: Preference) -> Result<Row, Fault> {
         match side.last() {
             None => return Err(Fault::at(field, "the answer is empty: both sides say the same")),
             Some(last) if last.role != "assistant" => {
-                return Err(Fault::at(field, format!("the last turn is `{}`, not the assistant's", last.role)));
+                return Err(Fault::at(
+                    field,
+                    format!("the last turn is `{}`, not the assistant's", last.role),
+                ));
             }
             Some(last) if last.content.is_empty() && last.tool_calls.is_none() => {
                 return Err(Fault::at(field, "the answer is empty"));

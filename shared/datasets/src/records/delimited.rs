@@ -65,7 +65,8 @@ impl Iterator for Delimited {
 impl Delimited {
     fn columns(&self, line: u64, record: &csv::ByteRecord) -> Result<(u64, Record), RowError> {
         if record.len() != self.columns.len() {
-            let reason = format!("{} cells, where the header names {} columns", record.len(), self.columns.len());
+            let reason =
+                format!("{} cells, where the header names {} columns", record.len(), self.columns.len());
             return Err(RowError::new(line, reason));
         }
         let mut map = Map::new();

@@ -66,7 +66,8 @@ impl Records {
     /// As [`Records::open`].
     pub fn open_with(path: &Path, format: Option<Format>, limits: Limits) -> Result<Self> {
         let files = data_files(path)?;
-        let bytes_total = files.iter().filter_map(|file| std::fs::metadata(file).ok()).map(|meta| meta.len()).sum();
+        let bytes_total =
+            files.iter().filter_map(|file| std::fs::metadata(file).ok()).map(|meta| meta.len()).sum();
         let several = files.len() > 1;
         let mut records = Self {
             files: files.into_iter(),

@@ -3,11 +3,11 @@
 /// A file under construction; every count can be overruled.
 #[derive(Clone, Default)]
 pub(crate) struct GgufBytes {
-    metadata: Vec<u8>,
-    values: u64,
-    table: Vec<u8>,
-    tensors: u64,
-    data: Vec<u8>,
+    pub(crate) metadata: Vec<u8>,
+    pub(crate) values: u64,
+    pub(crate) table: Vec<u8>,
+    pub(crate) tensors: u64,
+    pub(crate) data: Vec<u8>,
     pub(crate) version: Option<u32>,
     pub(crate) value_count: Option<u64>,
     pub(crate) tensor_count: Option<u64>,

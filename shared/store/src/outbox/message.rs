@@ -18,7 +18,11 @@ pub struct OutboxMessage {
 
 impl OutboxMessage {
     /// A message with this envelope and a JSON body.
-    pub fn new(subject: impl Into<String>, envelope: &Envelope, body: &impl Serialize) -> Result<Self, Error> {
+    pub fn new(
+        subject: impl Into<String>,
+        envelope: &Envelope,
+        body: &impl Serialize,
+    ) -> Result<Self, Error> {
         let payload = serde_json::to_vec(body).map_err(|error| Error::Row(error.to_string()))?;
         let headers = envelope.to_headers().into_iter().map(|(name, value)| (name.to_owned(), value));
         Ok(Self { subject: subject.into(), headers: headers.collect(), payload })
@@ -26,7 +30,8 @@ impl OutboxMessage {
 
     /// The envelope, read back from the headers.
     pub fn envelope(&self) -> Result<Envelope, EnvelopeError> {
-        let get = |name: &str| self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let get =
+            |name: &str| self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         Envelope::from_headers(get)
     }
 

@@ -41,7 +41,8 @@ pub(crate) async fn add(tx: &Tx, n: i64) -> Result<(), Error> {
 }
 
 pub(crate) async fn sum(store: &Store) -> i64 {
-    let row = store.read().row("SELECT CAST(coalesce(sum(n), 0) AS BIGINT) AS n FROM sums", []).await.unwrap();
+    let row =
+        store.read().row("SELECT CAST(coalesce(sum(n), 0) AS BIGINT) AS n FROM sums", []).await.unwrap();
     row.unwrap().try_get("", "n").unwrap()
 }
 
@@ -182,7 +183,10 @@ fn message(subject: &str, body: &str) -> OutboxMessage {
 }
 
 async fn append(store: &Store, subject: &'static str, body: String) {
-    store.transaction(move |tx| async move { outbox::append(&tx, message(subject, &body)).await }).await.unwrap();
+    store
+        .transaction(move |tx| async move { outbox::append(&tx, message(subject, &body)).await })
+        .await
+        .unwrap();
 }
 
 async fn with_relay<F: Future<Output = ()>>(store: &Store, broker: &Arc<Broker>, work: F) {

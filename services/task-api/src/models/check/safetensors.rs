@@ -1,6 +1,9 @@
 //! The header of a safetensors file. Source: the format's description in the `safetensors` repository (version 0.4 on).
 
-use serde::{Deserialize, Deserializer, de::{MapAccess, Visitor}};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor},
+};
 use serde_json::Value;
 
 /// Longer headers are refused, as by the reference implementation.
@@ -73,7 +76,9 @@ pub(in crate::models) fn parameters(head: &[u8], file_bytes: u64) -> Result<u64,
         count = count.saturating_add(elements.unwrap_or(0));
     }
     if at.checked_add(length + 8) != Some(file_bytes) {
-        return Err("its tensors do not fill the file exactly: it is cut off or has trailing bytes".to_owned());
+        return Err(
+            "its tensors do not fill the file exactly: it is cut off or has trailing bytes".to_owned()
+        );
     }
     Ok(count)
 }
@@ -107,7 +112,8 @@ mod tests {
 
     #[test]
     fn a_sound_header_is_counted() {
-        let header = r#"{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}"#;
+        let header =
+            r#"{"__metadata__":{"format":"pt"},"a":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}"#;
         assert_eq!(check(header, 24).unwrap(), 6);
     }
 
