@@ -58,7 +58,7 @@ pub async fn posted(tx: &Tx, operation: &str) -> Result<Option<Microcredits>, Er
 pub async fn of_task<C: ConnectionTrait>(db: &C, task: TaskId) -> Result<Vec<Posting>, Error> {
     let sql =
         format!("SELECT {COLUMNS} FROM postings WHERE task = $1 ORDER BY id DESC LIMIT {BILL_POSTINGS}");
-    let mut postings = read(db.rows(&sql, [task.to_string().into()]).await?)?;
+    let mut postings = read(&db.rows(&sql, [task.to_string().into()]).await?)?;
     postings.reverse();
     Ok(postings)
 }
@@ -72,7 +72,7 @@ pub async fn of_workspace<C: ConnectionTrait>(
 ) -> Result<Vec<Posting>, Error> {
     let sql =
         format!("SELECT {COLUMNS} FROM postings WHERE workspace = $1 AND id > $2 ORDER BY id LIMIT {limit}");
-    read(db.rows(&sql, [workspace.to_string().into(), after.into()]).await?)
+    read(&db.rows(&sql, [workspace.to_string().into(), after.into()]).await?)
 }
 
 /// What the ledger charged every task: captured minus credited.
@@ -84,7 +84,7 @@ pub async fn charged_by_task<C: ConnectionTrait>(db: &C) -> Result<BTreeMap<Task
     rows.iter().map(|row| Ok((text_id(row, "task")?, Microcredits(row.try_get("", "charged")?)))).collect()
 }
 
-fn read(rows: Vec<QueryResult>) -> Result<Vec<Posting>, Error> {
+fn read(rows: &[QueryResult]) -> Result<Vec<Posting>, Error> {
     rows.iter().map(read_row).collect()
 }
 
