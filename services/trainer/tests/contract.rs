@@ -102,7 +102,7 @@ fn wrong_specs_name_their_field() {
         assert_eq!(run.error().1, field, "{changes}: {:?}", run.lines.last());
     }
     std::fs::write(bench.path("spec.json"), "{").unwrap();
-    let run = bench.run_file(&bench.path("spec.json"), "");
+    let run = Bench::run_file(&bench.path("spec.json"), "");
     assert_eq!((run.ending, run.error().0.as_str()), (ExitKind::BadInput, "invalid_spec"));
 }
 

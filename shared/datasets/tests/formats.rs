@@ -158,7 +158,7 @@ fn csv_cells_are_columns() {
 #[test]
 fn text_is_split_by_separator_or_by_line() {
     let (_folder, path) = file("a.txt", "one\ntwo\n\n three \n");
-    let texts = |path: &PathBuf| -> Vec<_> {
+    let texts = |path: &Path| -> Vec<_> {
         rows(path, None)
             .into_iter()
             .map(|row| row.unwrap())

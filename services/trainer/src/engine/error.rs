@@ -96,14 +96,15 @@ impl Error {
     pub fn ending(&self) -> ExitKind {
         match self {
             Self::Stopped => ExitKind::Stopped,
-            Self::Spec { .. } | Self::Row { .. } | Self::Checkpoint { .. } => ExitKind::BadInput,
-            Self::Model { source, .. } if source.is_input() => ExitKind::BadInput,
             Self::Dataset(anneal_datasets::Error::Io { source, .. })
                 if source.kind() != std::io::ErrorKind::NotFound =>
             {
                 ExitKind::Failed
             }
-            Self::Dataset(_) => ExitKind::BadInput,
+            Self::Spec { .. } | Self::Row { .. } | Self::Checkpoint { .. } | Self::Dataset(_) => {
+                ExitKind::BadInput
+            }
+            Self::Model { source, .. } if source.is_input() => ExitKind::BadInput,
             _ => ExitKind::Failed,
         }
     }

@@ -66,5 +66,5 @@ impl Optimizer {
 }
 
 fn is_decayed(name: &str) -> bool {
-    !(name.ends_with(".bias") || name.contains("norm"))
+    !(name.rsplit('.').next() == Some("bias") || name.contains("norm"))
 }

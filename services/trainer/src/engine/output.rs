@@ -18,6 +18,9 @@ impl Output {
     }
 
     /// Writes one line.
+    ///
+    /// # Panics
+    /// Never: every line is JSON.
     pub fn line(&mut self, line: &Line) {
         if self.broken {
             return;

@@ -53,12 +53,11 @@ impl Packer {
 
     /// Ends the writing; returns how many tokens were left over.
     pub(crate) fn finish(mut self) -> Result<(TokenWriter, usize)> {
-        let left = match self.packing {
-            Packing::Chunks { .. } => self.open_tokens,
-            _ => {
-                self.close()?;
-                0
-            }
+        let left = if let Packing::Chunks { .. } = self.packing {
+            self.open_tokens
+        } else {
+            self.close()?;
+            0
         };
         Ok((self.writer, left))
     }

@@ -1,9 +1,6 @@
 //! Puts a session back to where a checkpoint left it, or says why that would not be the same run.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use anneal_contracts::engine::Method;
 use anneal_kernels::Moments;
@@ -116,7 +113,7 @@ fn read_model(folder: &Path, names: &[String]) -> Result<Vec<(String, Tensor)>> 
     names.iter().map(read).collect()
 }
 
-fn read_tensors(path: &PathBuf, names: &[String], folder: &Path) -> Result<Vec<(String, Tensor)>> {
+fn read_tensors(path: &Path, names: &[String], folder: &Path) -> Result<Vec<(String, Tensor)>> {
     let wrong = |error: anneal_model::Error| Error::checkpoint(folder, error.to_string());
     let file = SafeTensors::open(path).map_err(wrong)?;
     let read = |name: &String| -> Result<(String, Tensor)> {

@@ -75,10 +75,11 @@ fn path_before(text: &str, end: usize) -> String {
         at += 1;
     }
     // serde stops right after an unknown key, before its colon.
-    if let (Some(last), Some(key)) = (path.last_mut(), string) {
-        if bytes.last() == Some(&b'"') && text[end..].trim_start().starts_with(':') {
-            *last = key;
-        }
+    if let (Some(last), Some(key)) = (path.last_mut(), string)
+        && bytes.last() == Some(&b'"')
+        && text[end..].trim_start().starts_with(':')
+    {
+        *last = key;
     }
     path.retain(|key| !key.is_empty());
     path.join(".")

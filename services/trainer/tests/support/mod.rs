@@ -94,10 +94,10 @@ impl Bench {
     pub(crate) fn run(&self, spec: &Value) -> Run {
         let path = self.folder.path().join("spec.json");
         std::fs::write(&path, spec.to_string()).unwrap();
-        self.run_file(&path, spec["output_dir"].as_str().unwrap_or_default())
+        Self::run_file(&path, spec["output_dir"].as_str().unwrap_or_default())
     }
 
-    pub(crate) fn run_file(&self, path: &Path, output: &str) -> Run {
+    pub(crate) fn run_file(path: &Path, output: &str) -> Run {
         let sink = Sink::default();
         let ending = run(path, Box::new(sink.clone()), &Stop::new());
         let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
