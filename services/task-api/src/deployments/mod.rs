@@ -104,6 +104,11 @@ pub(crate) async fn stop(tx: &Tx, workspace: WorkspaceId, id: DeploymentId) -> R
     Ok(())
 }
 
+/// What the inference service calls it: two workspaces may use one name, and never reach each other's.
+pub(crate) fn served_name(workspace: WorkspaceId, name: &str) -> String {
+    format!("{workspace}/{name}")
+}
+
 /// Everything that should be served, of every workspace: the inference service asks.
 pub(crate) async fn wanted(db: &impl Sql) -> Result<DeploymentsReply, Error> {
     let rows: Vec<DeploymentRow> =
@@ -117,7 +122,7 @@ pub(crate) async fn wanted(db: &impl Sql) -> Result<DeploymentsReply, Error> {
             deployment: row.id.parse().map_err(|_| Error::stored("deployment id"))?,
             workspace,
             model,
-            name: row.name,
+            name: served_name(workspace, &row.name),
             folder,
         });
     }

@@ -3,13 +3,11 @@
 use actix_web::{HttpResponse, get, http::StatusCode, post, web::Data};
 use serde_json::{Value, json};
 
+use super::renamed::renamed;
 use crate::{
     App, Error, deployments,
     http::{Caller, Raw},
 };
-
-/// The header that tells the inference service whose deployment is meant.
-const WORKSPACE: &str = "x-anneal-workspace";
 
 /// Chat with a deployed model; `model` is the deployment's name.
 #[utoipa::path(tag = "inference", responses((status = 200)))]
@@ -47,13 +45,13 @@ fn refuse(status: StatusCode, code: &str, message: &str) -> HttpResponse {
 }
 
 async fn pass_on(app: &App, caller: &Caller, path: &str, body: Raw) -> Result<HttpResponse, Error> {
-    let Ok(Value::Object(request)) = serde_json::from_slice::<Value>(&body.0) else {
+    let Ok(Value::Object(mut request)) = serde_json::from_slice::<Value>(&body.0) else {
         return Ok(refuse(StatusCode::BAD_REQUEST, "invalid_json", "the body must be a JSON object"));
     };
-    let Some(name) = request.get("model").and_then(Value::as_str) else {
+    let Some(name) = request.get("model").and_then(Value::as_str).map(str::to_owned) else {
         return Ok(refuse(StatusCode::BAD_REQUEST, "missing_model", "name a deployment as `model`"));
     };
-    let Some(deployment) = deployments::named(app.store.read(), caller.workspace, name).await? else {
+    let Some(deployment) = deployments::named(app.store.read(), caller.workspace, &name).await? else {
         return Ok(refuse(
             StatusCode::NOT_FOUND,
             "model_not_found",
@@ -64,14 +62,15 @@ async fn pass_on(app: &App, caller: &Caller, path: &str, body: Raw) -> Result<Ht
         let why = deployment.failure.unwrap_or_else(|| format!("the deployment is {}", deployment.state));
         return Ok(refuse(StatusCode::SERVICE_UNAVAILABLE, "not_ready", &why));
     }
+    let served = deployments::served_name(caller.workspace, &name);
+    request["model"] = json!(served);
     let url = format!("{}{path}", app.config.inference_url.trim_end_matches('/'));
     let sent = app
         .http
         .post(url)
         .header("Content-Type", "application/json")
-        .header(WORKSPACE, caller.workspace.to_string())
         .header("traceparent", caller.trace.to_string())
-        .body(body.0)
+        .body(Value::Object(request).to_string())
         .send()
         .await;
     let answer = sent.map_err(|error| {
@@ -86,5 +85,6 @@ async fn pass_on(app: &App, caller: &Caller, path: &str, body: Raw) -> Result<Ht
         .unwrap_or("application/json");
     let mut response = HttpResponse::build(status);
     response.content_type(kind).insert_header(("Cache-Control", "no-store"));
-    Ok(response.streaming(Box::pin(answer.bytes_stream())))
+    let bytes = Box::pin(answer.bytes_stream());
+    Ok(response.streaming(Box::pin(renamed(bytes, &served, &name))))
 }

@@ -13,6 +13,7 @@ mod inference;
 mod logs;
 mod model_files;
 mod models;
+mod renamed;
 mod scores;
 mod task_details;
 mod task_view;

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use anneal_artifacts::ObjectsConfig;
@@ -21,6 +21,7 @@ use anneal_testkit::{Nats, Objects};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 pub(crate) const ADMIN_KEY: &str = "anneal_00000000000000000000000000000007_s3cret";
 
@@ -30,6 +31,8 @@ pub(crate) struct Stack {
     pub(crate) bus: Bus,
     pub(crate) held: Arc<AtomicU64>,
     pub(crate) released: Arc<AtomicU64>,
+    /// Billing refuses every hold while this is set.
+    pub(crate) poor: Arc<AtomicBool>,
     http: reqwest::Client,
     stop: CancellationToken,
     _running: Running,
@@ -72,7 +75,9 @@ impl Stack {
         let bus = Bus::connect(&BusConfig::anonymous(nats.url()), "test").await.unwrap();
         let stop = CancellationToken::new();
         let (held, released) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-        script_billing(&bus, &stop, &held, &released);
+        let poor = Arc::new(AtomicBool::new(false));
+        script_billing(&bus, &stop, [&held, &released], &poor);
+        let inference_url = echo().await;
         let config = Config {
             listen: "127.0.0.1:0".to_owned(),
             nats: BusConfig::anonymous(nats.url()),
@@ -84,6 +89,7 @@ impl Stack {
                 ..ObjectsConfig::default()
             },
             database: Database { url: format!("sqlite://{}?mode=rwc", folder.path().join("a.db").display()) },
+            inference_url,
             bootstrap_key: Secret::new(ADMIN_KEY),
             work_dir: folder.path().join("work"),
             max_upload_bytes: 1 << 20,
@@ -99,6 +105,7 @@ impl Stack {
             bus,
             held,
             released,
+            poor,
             http,
             stop,
             _running: running,
@@ -185,19 +192,48 @@ pub(crate) fn gguf() -> Vec<u8> {
     out
 }
 
-/// Billing that holds 100 for everything and refuses the pool's kind `compilation`.
-fn script_billing(bus: &Bus, stop: &CancellationToken, held: &Arc<AtomicU64>, released: &Arc<AtomicU64>) {
+/// An inference service that answers with the model it was asked for.
+async fn echo() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tasks::spawn("echo", async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut request = Vec::new();
+            while !request.ends_with(b"}") {
+                socket.read_buf(&mut request).await.unwrap();
+            }
+            let start = request.windows(4).position(|end| end == b"\r\n\r\n").unwrap() + 4;
+            let asked: Value = serde_json::from_slice(&request[start..]).unwrap();
+            let body = json!({ "model": asked["model"], "asked": asked["model"].to_string() }).to_string();
+            let length = body.len();
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+            );
+            socket.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        }
+    });
+    url
+}
+
+/// Billing that holds 100 for everything, unless it is to refuse.
+fn script_billing(
+    bus: &Bus,
+    stop: &CancellationToken,
+    [held, released]: [&Arc<AtomicU64>; 2],
+    poor: &Arc<AtomicBool>,
+) {
     let answer = |subject: &'static str, work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
         tasks::spawn(subject, work);
     };
-    let (to, until, count) = (bus.clone(), stop.clone(), held.clone());
+    let (to, until, count, poor) = (bus.clone(), stop.clone(), held.clone(), poor.clone());
     answer(
         rpc::PLACE_HOLD,
         Box::pin(async move {
-            let hold = move |ask: anneal_bus::Request<PlaceHold>| {
+            let hold = move |_: anneal_bus::Request<PlaceHold>| {
                 count.fetch_add(1, Ordering::SeqCst);
+                let poor = poor.load(Ordering::SeqCst);
                 async move {
-                    if ask.body.quote.kind == anneal_domain::spec::TaskKind::Compilation {
+                    if poor {
                         let message = "0 credits are free, 100 are needed".to_owned();
                         return Err(Refusal {
                             code: "insufficient_balance".to_owned(),

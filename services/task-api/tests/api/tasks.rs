@@ -32,7 +32,11 @@ async fn created(stack: &Stack) -> (TaskId, Value) {
     (task["id"].as_str().unwrap().parse().unwrap(), task)
 }
 
-async fn claim(stack: &Stack, task: TaskId, worker: WorkerId) -> Box<anneal_contracts::rpc::ClaimedTask> {
+pub(crate) async fn claim(
+    stack: &Stack,
+    task: TaskId,
+    worker: WorkerId,
+) -> Box<anneal_contracts::rpc::ClaimedTask> {
     let ask = ClaimTask { task, worker, request: RequestId::new() };
     match stack.bus.request(rpc::CLAIM_TASK, Trace::fresh(), &ask).await.unwrap() {
         ClaimReply::Won(claimed) => claimed,
