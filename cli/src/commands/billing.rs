@@ -46,7 +46,7 @@ pub(crate) enum BillCommand {
 }
 
 const POSTING: [&str; 8] =
-    ["id", "at_ms", "reason", "amount_microcredits", "debit", "credit", "task", "operation"];
+    ["id", "at", "reason", "amount_microcredits", "debit", "credit", "task", "operation"];
 
 pub(crate) async fn run(arguments: BillArguments, api: &Api, output: &Output) -> Result<(), Failure> {
     let Some(command) = arguments.command else {

@@ -25,19 +25,24 @@ pub(super) fn find<'a>(row: &'a Value, path: &str) -> &'a Value {
     value
 }
 
-/// The value of this field in a few characters.
+/// The value of this field in a few characters, for a table.
+pub(super) fn short(key: &str, value: &Value) -> String {
+    let whole = text(key, value);
+    if whole.chars().count() <= LONG {
+        return whole;
+    }
+    whole.chars().take(LONG - 1).chain(['…']).collect()
+}
+
+/// The value of this field.
 pub(super) fn text(key: &str, value: &Value) -> String {
-    let whole = match value {
+    match value {
         Value::Null => "–".to_owned(),
         Value::String(text) => plain(text),
         Value::Number(number) => self::number(key, number),
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
         other => other.to_string(),
-    };
-    if whole.chars().count() <= LONG {
-        return whole;
     }
-    whole.chars().take(LONG - 1).chain(['…']).collect()
 }
 
 fn number(key: &str, number: &serde_json::Number) -> String {

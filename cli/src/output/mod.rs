@@ -39,10 +39,10 @@ impl Output {
             return self.text("nothing here\n");
         }
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
         table.set_header(columns.iter().map(|column| cell::title(column)));
         for row in rows {
-            table.add_row(columns.iter().map(|column| cell::text(column, cell::find(row, column))));
+            table.add_row(columns.iter().map(|column| cell::short(column, cell::find(row, column))));
         }
         self.text(&format!("{table}\n"))
     }

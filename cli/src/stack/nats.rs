@@ -62,6 +62,10 @@ fn permissions(user: &str) -> (Vec<String>, Vec<String>) {
         }
         publish.push(format!("$JS.ACK.{stream}.>"));
         publish.push(format!("$JS.FC.{stream}.>"));
+        if user == "billing" && ["EVENTS", "USAGE"].contains(stream) {
+            // The audit reads the whole stream through a consumer without a name.
+            publish.push(format!("$JS.API.CONSUMER.CREATE.{stream}"));
+        }
         for consumer in consumers(user, stream) {
             for request in ["CREATE", "DURABLE.CREATE", "INFO", "MSG.NEXT", "DELETE"] {
                 publish.push(format!("$JS.API.CONSUMER.{request}.{stream}.{consumer}"));
