@@ -125,7 +125,7 @@ fn a_bad_row_is_named_by_line() {
 #[test]
 fn cut_and_dropped_rows_are_told() {
     let bench = Bench::new();
-    let run = bench.run(&bench.spec("sft", "lora", "out", &json!({"sequence_length": 34})));
+    let run = bench.run(&bench.spec("sft", "lora", "out", &json!({"sequence_length": 28})));
     let warnings: Vec<_> = run
         .lines
         .iter()

@@ -60,12 +60,13 @@ impl Checkpoints {
     }
 
     /// Takes a copy (by hard links: the engine may remove its own) and lets it be stored while the engine goes on.
-    pub(crate) fn take(&mut self, written: Written) -> Result<(), WorkerError> {
+    pub(crate) fn take(&mut self, mut written: Written) -> Result<(), WorkerError> {
         let copy = self.copies.join(format!("{}", CheckpointId::new()));
         link_folder(&written.folder, &copy).map_err(WorkerError::local(&written.folder))?;
         self.newest = Some(copy.clone());
         // When the task behind has ended, its error is met in `finish`.
-        drop(self.written.send(Written { folder: copy, ..written }));
+        written.folder = copy;
+        drop(self.written.send(written));
         Ok(())
     }
 

@@ -39,11 +39,12 @@ impl InputCache {
         None
     }
 
-    /// Fetches the folder and keeps it.
+    /// Fetches the folder and keeps it, at the cost of older ones, but of none that its `task` needs too.
     pub(crate) async fn fetch(
         &self,
         store: &ObjectStore,
         input: &InputFolder,
+        task: &[InputFolder],
     ) -> Result<PathBuf, WorkerError> {
         let path = self.path(input).ok_or_else(|| {
             WorkerError::Unrunnable(anneal_contracts::event::Failure {
@@ -60,7 +61,8 @@ impl InputCache {
             return Err(error.into());
         }
         fs::rename(&partial, &path).map_err(WorkerError::local(&path))?;
-        self.shrink(&path);
+        let needed: Vec<PathBuf> = task.iter().filter_map(|input| self.path(input)).collect();
+        self.shrink(&needed);
         Ok(path)
     }
 
@@ -82,8 +84,8 @@ impl InputCache {
         plain.then(|| self.root.join(hash))
     }
 
-    /// Removes the folders that were made longest ago until the rest fits; what was fetched just now stays.
-    fn shrink(&self, keep: &Path) {
+    /// Removes the folders that were made longest ago until the rest fits; what is needed now stays.
+    fn shrink(&self, needed: &[PathBuf]) {
         let Ok(entries) = fs::read_dir(&self.root) else { return };
         let mut folders: Vec<(SystemTime, u64, PathBuf)> = entries
             .flatten()
@@ -95,14 +97,13 @@ impl InputCache {
         folders.sort();
         let mut total: u64 = folders.iter().map(|(_, size, _)| size).sum();
         for (_, size, path) in folders {
-            // A folder of the same task may have been fetched a moment ago: only what exceeds the limit goes.
-            if total <= self.limit_bytes || path == keep {
+            if total <= self.limit_bytes || needed.contains(&path) {
                 continue;
             }
             match fs::remove_dir_all(&path) {
                 Ok(()) => total -= size,
                 Err(error) => {
-                    tracing::warn!(%error, path = %path.display(), "a kept input cannot be removed")
+                    tracing::warn!(%error, path = %path.display(), "a kept input cannot be removed");
                 }
             }
         }
@@ -121,4 +122,41 @@ fn is_whole(path: &Path) -> bool {
             .iter()
             .all(|file| fs::metadata(path.join(&file.path)).is_ok_and(|found| found.len() == file.size_bytes))
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+
+    fn put(root: &Path, hash: char, size: usize) -> InputFolder {
+        let hash: String = std::iter::repeat_n(hash, 64).collect();
+        let folder = root.join(&hash);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("a"), vec![0; size]).unwrap();
+        let manifest = format!(r#"{{"files":[{{"path":"a","size":{size},"sha256":"00"}}]}}"#);
+        fs::write(folder.join(MANIFEST), manifest).unwrap();
+        InputFolder { role: "model".to_owned(), prefix: "x".to_owned(), manifest_sha256: hash }
+    }
+
+    #[test]
+    fn a_full_cache_lets_go_of_what_no_task_needs() {
+        let root = tempfile::tempdir().unwrap();
+        let cache = InputCache::new(root.path().to_owned(), 10);
+        let inputs = ['a', 'b', 'c'].map(|hash| put(root.path(), hash, 8));
+        cache.shrink(&[cache.path(&inputs[0]).unwrap(), cache.path(&inputs[2]).unwrap()]);
+        assert!(cache.find(&inputs[0]).is_some() && cache.find(&inputs[2]).is_some());
+        assert!(cache.find(&inputs[1]).is_none());
+    }
+
+    #[test]
+    fn a_damaged_folder_is_not_used() {
+        let root = tempfile::tempdir().unwrap();
+        let cache = InputCache::new(root.path().to_owned(), 100);
+        let input = put(root.path(), 'a', 8);
+        fs::write(cache.path(&input).unwrap().join("a"), "short").unwrap();
+        assert!(cache.find(&input).is_none());
+        let hostile = InputFolder { manifest_sha256: "../../../etc".to_owned(), ..input };
+        assert!(cache.path(&hostile).is_none());
+    }
 }

@@ -131,12 +131,10 @@ impl Recorder {
     fn write(&mut self, line: &LogLine) -> Result<(), WorkerError> {
         let named = self.open.iter().rposition(|log| log.stage() == line.stage);
         let place = named.or_else(|| self.open.len().checked_sub(1));
-        match place {
-            Some(place) => self.open[place].write(line).map_err(WorkerError::local(&self.folder)),
-            None => {
-                self.early.push(line.clone());
-                Ok(())
-            }
+        if let Some(place) = place {
+            return self.open[place].write(line).map_err(WorkerError::local(&self.folder));
         }
+        self.early.push(line.clone());
+        Ok(())
     }
 }

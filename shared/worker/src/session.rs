@@ -155,7 +155,7 @@ impl Session {
             // Two roles may name one folder.
             let path = match self.cache.find(input) {
                 Some(path) => path,
-                None => self.cache.fetch(&self.store, input).await?,
+                None => self.cache.fetch(&self.store, input, &self.task.inputs).await?,
             };
             recorder.log(Level::Info, None, format!("fetched {}", input.role))?;
             folders.insert(input.role.clone(), path);

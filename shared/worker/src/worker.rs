@@ -93,9 +93,8 @@ impl Worker {
         let claim = api.claim(task).await;
         fail::point("worker.after_claim");
         let settled = match &claim {
-            Ok(_) => dispatch.acknowledge().await,
             Err(error) if error.is_retryable() => dispatch.release(OFFER_AGAIN).await,
-            Err(_) => dispatch.acknowledge().await,
+            _ => dispatch.acknowledge().await,
         };
         if let Err(error) = settled {
             tracing::warn!(%error, %task, "a dispatch could not be settled; it comes again, and only a claim decides");
@@ -103,7 +102,7 @@ impl Worker {
         match claim {
             Ok(ClaimReply::Won(claimed)) => {
                 let span = tracing::info_span!("task", %task, epoch = claimed.epoch, trace = %trace);
-                self.hold(api, *claimed, sent, shutdown).instrument(span).await;
+                Box::pin(self.hold(api, *claimed, sent, shutdown)).instrument(span).await;
             }
             Ok(ClaimReply::NotQueued) => tracing::debug!(%task, "another worker has it"),
             Err(error) => refused(task, &error),
@@ -156,13 +155,13 @@ impl Worker {
         let ended = tokio::select! {
             biased;
             () = keeper::lost(keeper.orders()) => Err(WorkerError::LeaseLost),
-            ended = session.run() => ended,
+            ended = Box::pin(session.run()) => ended,
         };
         match ended {
             Ok(()) => {}
             Err(WorkerError::LeaseLost) => tracing::warn!("the lease is lost: everything was dropped"),
             Err(error) => {
-                tracing::error!(%error, "the task's end could not be reported; its lease will run out")
+                tracing::error!(%error, "the task's end could not be reported; its lease will run out");
             }
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Serde, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, UndefinedBehavior, Value};
+use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use serde_json::Map;
 use time::OffsetDateTime;
 use time::macros::datetime;
@@ -33,6 +33,7 @@ pub(super) fn environment() -> Environment<'static> {
     environment.add_function("raise_exception", raise_exception);
     environment.add_filter("tojson", tojson::tojson);
     environment.add_filter(source::ITERABLE, iterable);
+    environment.add_filter(source::ADDEND, addend);
     environment.add_filter("int", int);
     environment.add_filter("float", float);
     environment.set_formatter(|out, state, value| match plain_float(value) {
@@ -54,18 +55,33 @@ fn iterable(value: Value) -> Result<Value, Error> {
     Ok(value)
 }
 
+/// The left side of a `+`: a list is laid out, and its items paid for.
+fn addend(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
+    if value.is_tuple() || !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
+        return Ok(value);
+    }
+    let mut items = Vec::new();
+    for item in value.try_iter()? {
+        state.consume_fuel(1)?;
+        items.push(item);
+    }
+    Ok(Value::from(items))
+}
+
 /// Python's `int` with a default for what is no number.
-fn int(value: &Value, default: Option<i64>) -> Value {
-    let default = Value::from(default.unwrap_or(0));
+fn int(value: &Value, default: Option<Value>) -> Value {
     if value.is_integer() {
         return value.clone();
     }
     let number = match value.as_str() {
-        Some(text) => text.trim().parse::<i64>().ok().or_else(|| whole(text.trim().parse().ok()?)),
+        Some(text) => {
+            let text = text.trim();
+            text.parse::<i64>().ok().or_else(|| text.parse().ok().and_then(whole))
+        }
         None if value.kind() == ValueKind::Bool => Some(i64::from(value.is_true())),
         None => f64::try_from(value.clone()).ok().and_then(whole),
     };
-    number.map_or(default, Value::from)
+    number.map(Value::from).or(default).unwrap_or_else(|| Value::from(0))
 }
 
 fn whole(number: f64) -> Option<i64> {
@@ -73,13 +89,13 @@ fn whole(number: f64) -> Option<i64> {
 }
 
 /// Python's `float` with a default for what is no number.
-fn float(value: &Value, default: Option<f64>) -> f64 {
+fn float(value: &Value, default: Option<Value>) -> Value {
     let number = match value.as_str() {
-        Some(text) => text.trim().parse().ok(),
+        Some(text) => text.trim().parse::<f64>().ok(),
         None if value.kind() == ValueKind::Bool => Some(f64::from(u8::from(value.is_true()))),
         None => f64::try_from(value.clone()).ok(),
     };
-    number.or(default).unwrap_or(0.0)
+    number.map(Value::from).or(default).unwrap_or_else(|| Value::from(0.0))
 }
 
 /// A finite float that is not an integer's value type.

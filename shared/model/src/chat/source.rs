@@ -2,29 +2,40 @@
 //!
 //! * every line ending becomes `\n`, as Jinja2 does;
 //! * `{% generation %}` and its end, which mark assistant text for transformers' masks, become a block that is always on;
-//! * a loop over none is an error in Python and empty in minijinja: each loop's iterable goes through a filter that checks.
+//! * a loop over none is an error in Python and empty in minijinja: each loop's iterable goes through a filter that checks;
+//! * minijinja joins lists with `+` lazily and without fuel, so that sixty doublings make a list of 2^60 items for nothing:
+//!   the left side of every `+` goes through a filter that lays a list out and pays for its items.
 
 /// Name of the filter that checks a loop's iterable.
 pub(super) const ITERABLE: &str = "_iterable";
+
+/// Name of the filter that lays out and pays for the left side of a `+`.
+pub(super) const ADDEND: &str = "_addend";
 
 /// The source minijinja is given.
 pub(super) fn prepare(source: &str) -> String {
     let source = source.replace("\r\n", "\n").replace('\r', "\n");
     let mut out = String::with_capacity(source.len());
     let (mut rest, mut raw) = (source.as_str(), false);
-    while let Some(at) = rest.find("{%").into_iter().chain(rest.find("{#").filter(|_| !raw)).min() {
+    while let Some(at) = next_tag(rest, raw) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let comment = rest.starts_with("{#");
-        let end = if comment { rest.find("#}").map(|e| e + 2) } else { tag_end(rest) };
+        let kind = rest.as_bytes()[1];
+        let end = match kind {
+            b'#' => rest.find("#}").map(|e| e + 2),
+            b'{' => tag_end(rest, '}'),
+            _ => tag_end(rest, '%'),
+        };
         let Some(end) = end else { break };
         let tag = &rest[..end];
-        if comment {
-            out.push_str(tag);
-        } else {
-            let word = first_word(tag);
-            raw = if raw { word != "endraw" } else { word == "raw" };
-            out.push_str(&if raw { tag.to_owned() } else { rewritten(tag, word) });
+        match kind {
+            b'#' => out.push_str(tag),
+            b'{' => out.push_str(&checked_sums(tag)),
+            _ => {
+                let word = first_word(tag);
+                raw = if raw { word != "endraw" } else { word == "raw" };
+                out.push_str(&if raw { tag.to_owned() } else { checked_sums(&rewritten(tag, word)) });
+            }
         }
         rest = &rest[end..];
     }
@@ -32,21 +43,74 @@ pub(super) fn prepare(source: &str) -> String {
     out
 }
 
-/// The end of a block tag, quotes respected.
-fn tag_end(tag: &str) -> Option<usize> {
-    let mut quote = None;
-    let mut previous = '\0';
+/// Where the next block, expression or comment begins; only blocks count inside `raw`.
+fn next_tag(rest: &str, raw: bool) -> Option<usize> {
+    let tags: &[&str] = if raw { &["{%"] } else { &["{%", "{{", "{#"] };
+    tags.iter().filter_map(|tag| rest.find(tag)).min()
+}
+
+/// The end of a block (`%}`) or an expression (`}}`); quotes and, in an expression, braces are respected.
+fn tag_end(tag: &str, last: char) -> Option<usize> {
+    let (mut quote, mut depth, mut escaped) = (None, 0_i32, false);
     for (at, c) in tag.char_indices().skip(2) {
-        match quote {
-            Some(_) if previous == '\\' => previous = '\0',
-            Some(q) if c == q => quote = None,
-            None if c == '}' && previous == '%' => return Some(at + 1),
-            None if c == '"' || c == '\'' => quote = Some(c),
-            _ => {}
+        if escaped {
+            escaped = false;
+            continue;
         }
-        previous = if previous == '\\' && c == '\\' { '\0' } else { c };
+        match quote {
+            Some(_) if c == '\\' => escaped = true,
+            Some(q) if c == q => quote = None,
+            Some(_) => {}
+            None if depth <= 0 && c == last && tag[at + 1..].starts_with('}') => return Some(at + 2),
+            None => match c {
+                '"' | '\'' => quote = Some(c),
+                '{' => depth += 1,
+                '}' => depth -= 1,
+                _ => {}
+            },
+        }
     }
     None
+}
+
+/// Words after which a `+` is a sign.
+const BEFORE_A_SIGN: [&str; 8] = ["in", "if", "elif", "else", "and", "or", "not", "is"];
+
+/// The tag with every binary `+`'s left side put through [`ADDEND`].
+fn checked_sums(tag: &str) -> String {
+    let mut out = String::with_capacity(tag.len());
+    let (mut quote, mut escaped) = (None, false);
+    for (at, c) in tag.char_indices() {
+        match quote {
+            Some(_) if escaped => escaped = false,
+            Some(_) if c == '\\' => escaped = true,
+            Some(q) if c == q => quote = None,
+            Some(_) => {}
+            None if c == '"' || c == '\'' => quote = Some(c),
+            None if c == '+' && at > 2 && is_sum(&tag[..at], &tag[at + 1..]) => {
+                out.push('|');
+                out.push_str(ADDEND);
+                out.push(' ');
+            }
+            None => {}
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// Whether a `+` between these is an operator, not a sign, an exponent's or a tag's own.
+fn is_sum(before: &str, after: &str) -> bool {
+    let left = before.trim_end();
+    let operand = left.ends_with(|c: char| c.is_alphanumeric() || "_)]}\"'".contains(c));
+    let word = left.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+    let exponent = left.len() == before.len()
+        && word.starts_with(|c: char| c.is_ascii_digit())
+        && word.ends_with(['e', 'E']);
+    operand
+        && !exponent
+        && !BEFORE_A_SIGN.contains(&word)
+        && !["%}", "}}"].iter().any(|end| after.starts_with(end))
 }
 
 fn first_word(tag: &str) -> &str {
@@ -127,6 +191,9 @@ mod tests {
             ("{% raw %}{% for x in y %}{% endraw %}", "{% raw %}{% for x in y %}{% endraw %}"),
             ("{% if 'a %} b' %}", "{% if 'a %} b' %}"),
             ("{%- generation -%}a\r\n{% endgeneration %}", "{%- if true -%}a\n{% endif %}"),
+            ("{{ a + b[1]+c ~ '+' }}", "{{ a |_addend + b[1]|_addend +c ~ '+' }}"),
+            ("{{ +1 }}{{ 1e+5 }}{{ x if +y }}{%+ if a +%}", "{{ +1 }}{{ 1e+5 }}{{ x if +y }}{%+ if a +%}"),
+            ("{{ {'a': {}}}}+{{ '}}' + x }}", "{{ {'a': {}}}}+{{ '}}' |_addend + x }}"),
             ("{% for", "{% for"),
             ("{% for x in %}", "{% for x in %}"),
         ] {

@@ -54,7 +54,7 @@ pub(crate) struct Told {
 }
 
 pub(crate) struct Stage {
-    _nats: Nats,
+    nats: Nats,
     pub(crate) objects: Objects,
     pub(crate) bus: Bus,
     pub(crate) work: TempDir,
@@ -119,7 +119,7 @@ impl Stage {
         let (task, workspace) = (TaskId::new(), WorkspaceId::new());
         let stop = CancellationToken::new();
         let told = Arc::new(Mutex::new(Told { queued: true, ..Told::default() }));
-        let stage = Self { _nats: nats, objects, bus, work, stop, store, scratch, task, workspace, told };
+        let stage = Self { nats, objects, bus, work, stop, store, scratch, task, workspace, told };
         stage.put_dataset().await;
         stage.answer().await;
         stage.start_worker(script, config).await;
@@ -145,7 +145,7 @@ impl Stage {
         let environment = vec![("SCRATCH".to_owned(), self.scratch.path().into())];
         let program = Program { path: "/bin/sh".into(), arguments: vec![path.into()], environment };
         let config = WorkerConfig {
-            nats: BusConfig::anonymous(self._nats.url()),
+            nats: BusConfig::anonymous(self.nats.url()),
             objects,
             work_dir: self.work.path().to_owned(),
             renew_interval_ms: 100,
