@@ -49,13 +49,18 @@ pub fn initial_weight(config: &ModelConfig, name: &str) -> Option<(Vec<usize>, V
 
 pub(crate) fn initial_values(config: &ModelConfig, name: &str, shape: &[usize]) -> Vec<f32> {
     let count = shape.iter().product();
-    if name.ends_with(".bias") {
+    if is_bias(name) {
         return vec![0.0; count];
     }
     match matrix_index(config, name) {
         Some(index) => values(1000 + index as u64, count, config.initializer_range * 3_f64.sqrt()),
         None => vec![1.0; count],
     }
+}
+
+/// Whether a tensor's name is a bias's.
+fn is_bias(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(_, kind)| kind == "bias")
 }
 
 /// The index of a matrix among all matrices: 0 the embedding, then seven a layer, then the untied output.

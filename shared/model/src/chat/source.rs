@@ -85,14 +85,13 @@ fn checked_sums(tag: &str) -> String {
             Some(_) if escaped => escaped = false,
             Some(_) if c == '\\' => escaped = true,
             Some(q) if c == q => quote = None,
-            Some(_) => {}
             None if c == '"' || c == '\'' => quote = Some(c),
             None if c == '+' && at > 2 && is_sum(&tag[..at], &tag[at + 1..]) => {
                 out.push('|');
                 out.push_str(ADDEND);
                 out.push(' ');
             }
-            None => {}
+            _ => {}
         }
         out.push(c);
     }

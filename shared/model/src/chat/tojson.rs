@@ -1,5 +1,7 @@
 //! `tojson` as transformers defines it: Python's `json.dumps` with `ensure_ascii=False` and nothing escaped for HTML.
 
+use std::fmt::Write as _;
+
 use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Error, ErrorKind, Value};
 
@@ -15,6 +17,7 @@ struct Layout {
 const MAX_DEPTH: usize = 200;
 
 /// The filter. Keyword arguments as in Python: `ensure_ascii`, `indent`, `separators`, `sort_keys`.
+#[expect(clippy::needless_pass_by_value, reason = "minijinja passes keyword arguments by value")]
 pub(super) fn tojson(value: &Value, kwargs: Kwargs) -> Result<String, Error> {
     let indent = match kwargs.get::<Option<Value>>("indent")?.filter(|v| !v.is_none() && !v.is_undefined()) {
         None => None,
@@ -129,7 +132,8 @@ impl Layout {
                 '\u{c}' => out.push_str("\\f"),
                 c if c < ' ' || (self.ascii && !c.is_ascii()) => {
                     for unit in c.encode_utf16(&mut [0; 2]) {
-                        out.push_str(&format!("\\u{unit:04x}"));
+                        // Writing to a text cannot fail.
+                        let _ = write!(out, "\\u{unit:04x}");
                     }
                 }
                 c => out.push(c),

@@ -62,6 +62,7 @@ impl Architecture {
 
 /// Sizes and switches of a decoder. Tensor shapes follow from it.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the published configuration")]
 pub struct ModelConfig {
     /// Family.
     pub architecture: Architecture,

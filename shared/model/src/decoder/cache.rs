@@ -134,7 +134,9 @@ fn append(index: usize, heads: &Heads, compute: Compute, batch: &mut [(&mut KvCa
     let rounded = |x: &Tensor| -> Result<Vec<f32>> {
         let mut values = x.flatten_all()?.to_vec1::<f32>()?;
         if compute != Compute::F32 {
-            values.iter_mut().for_each(|v| *v = compute.round(*v));
+            for value in &mut values {
+                *value = compute.round(*value);
+            }
         }
         Ok(values)
     };

@@ -172,13 +172,12 @@ impl Decoder {
         if trained {
             return Ok(linear(h_td, weight, self.model.compute)?);
         }
-        if self.model.packed_head.get().is_none() {
-            let packed = FrozenLinear::new(weight, self.model.compute)?;
-            // Another thread may have been first; both hold the same bits.
-            let _ = self.model.packed_head.set(packed);
+        if let Some(head) = self.model.packed_head.get() {
+            return Ok(head.forward(h_td)?);
         }
-        let head = self.model.packed_head.get().expect("set just above");
-        Ok(head.forward(h_td)?)
+        let packed = FrozenLinear::new(weight, self.model.compute)?;
+        // Another thread may be first; both hold the same bits.
+        Ok(self.model.packed_head.get_or_init(|| packed).forward(h_td)?)
     }
 
     /// Runs `f` with the same weights and the adapters switched off.

@@ -111,7 +111,7 @@ impl TinyModel {
 fn tiny_values(config: &ModelConfig, name: &str, shape: &[usize]) -> Vec<f32> {
     let count = shape.iter().product();
     let stream = 5000 + name.bytes().fold(0_u64, |sum, b| (sum * 31 + u64::from(b)) % 100_003);
-    if name.ends_with(".bias") {
+    if super::is_bias(name) {
         return super::values(stream, count, 0.1);
     }
     if name.contains("norm") {

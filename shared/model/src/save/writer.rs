@@ -59,7 +59,7 @@ pub fn write_safetensors(
     path: &Path,
     shapes: &[(String, Vec<usize>)],
     stored: StoredType,
-    metadata: &HashMap<String, String>,
+    metadata: &HashMap<String, String, impl std::hash::BuildHasher>,
     mut tensor: impl FnMut(&str) -> Result<Tensor>,
 ) -> Result<()> {
     let partial = path.with_extension("safetensors.partial");
@@ -86,7 +86,7 @@ pub fn write_safetensors(
 fn header(
     sorted: &[&(String, Vec<usize>)],
     stored: StoredType,
-    metadata: &HashMap<String, String>,
+    metadata: &HashMap<String, String, impl std::hash::BuildHasher>,
 ) -> Vec<u8> {
     let mut fields = Map::new();
     let mut notes = Map::from_iter([("format".to_owned(), json!("pt"))]);

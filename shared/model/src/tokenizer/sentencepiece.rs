@@ -92,7 +92,7 @@ pub(super) fn read(bytes: &[u8]) -> Parsed<Vocabulary> {
     }
     let known = |id: Option<usize>| id.filter(|&id| id < vocabulary.tokens.len());
     let [unknown, bos, eos] = ids.map(known);
-    Ok(Vocabulary { unknown, bos, eos, ..vocabulary })
+    Ok(Vocabulary { bos, eos, unknown, ..vocabulary })
 }
 
 fn push_piece(vocabulary: &mut Vocabulary, piece: &[u8]) -> Parsed<()> {

@@ -26,7 +26,7 @@ fn expressions_as_python_prints_them() {
         ("{{ s.removeprefix('He') }} {{ s.rsplit('l', 1) }} {{ s.index('l') }}", "llo ['Hel', 'o'] 2"),
         (
             "{{ 'x'|int }} {{ '4.7'|int }} {{ true|int }} {{ '1.5'|float }} {{ 'x'|float(2) }}",
-            "0 4 1 1.5 2.0",
+            "0 4 1 1.5 2",
         ),
         ("  {% if n %}\n  a\n  {% endif %}\nb\n", "  a\nb"),
         (
