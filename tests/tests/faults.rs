@@ -54,7 +54,7 @@ impl Bench {
         };
         within(Duration::from_secs(30), audited).await;
         let ledger = self.client.get("/api/v1/billing/ledger?limit=1").await;
-        assert_eq!(ledger["sum_microcredits"], 0, "{ledger}");
+        assert_eq!(ledger["ledger_sum_microcredits"], 0, "{ledger}");
     }
 
     /// The losses of a run that nothing disturbed.

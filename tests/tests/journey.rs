@@ -99,7 +99,7 @@ async fn the_books_balance(client: &Client, tasks: &[String]) {
         );
     }
     let ledger = client.get("/api/v1/billing/ledger?limit=100").await;
-    assert_eq!(ledger["sum_microcredits"], 0, "{ledger}");
+    assert_eq!(ledger["ledger_sum_microcredits"], 0, "{ledger}");
     let audit = client.create("/api/v1/billing/audit", &json!({})).await;
     assert_eq!(audit["difference_microcredits"], 0, "{audit}");
 }

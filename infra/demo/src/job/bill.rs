@@ -31,7 +31,7 @@ pub(super) async fn run(api: &Api, tasks: &[String], report: &mut Report) -> Res
         rows.push(bill);
     }
     let ledger = api.get("/api/v1/billing/ledger?limit=1").await?;
-    let sum = number(&ledger, &["sum_microcredits"])?;
+    let sum = number(&ledger, &["ledger_sum_microcredits"])?;
     fact("ledger sum", &format!("{sum} µcr"));
     let [quoted, held, captured, released] = total;
     report.set(

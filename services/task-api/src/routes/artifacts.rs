@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     App, Error,
-    http::{Caller, Problem},
+    http::{Caller, Page, Problem},
     store::{all, one},
 };
 
@@ -54,7 +54,7 @@ pub(crate) async fn list(app: Data<App>, caller: Caller, path: Path<String>) -> 
         view.push(json!({ "role": row.role, "prefix": row.prefix, "manifest_sha256": row.manifest_sha256,
                           "size_bytes": row.size_bytes, "files": manifest.files }));
     }
-    Ok(HttpResponse::Ok().json(view))
+    Ok(HttpResponse::Ok().json(Page::whole(view)))
 }
 
 /// One file, by presigned link.

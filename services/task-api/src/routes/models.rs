@@ -186,7 +186,7 @@ pub(crate) async fn lineage(
         entry["made_by"] = made_by.unwrap_or(Value::Null);
         chain.push(entry);
     }
-    Ok(HttpResponse::Ok().json(chain))
+    Ok(HttpResponse::Ok().json(Page::whole(chain)))
 }
 
 /// Deletes a model that nothing stands on.

@@ -19,7 +19,7 @@ use utoipa::IntoParams;
 use super::{billing::bill_view, events::EventRow};
 use crate::{
     App, Error,
-    http::{Caller, Problem, id, time},
+    http::{Caller, Page, Problem, id, time},
     store::{TaskRow, all, places},
     tasks,
 };
@@ -71,7 +71,7 @@ pub(crate) async fn stages(
                     "finished_at": finished.map(time) })
         })
         .collect();
-    Ok(HttpResponse::Ok().json(view))
+    Ok(HttpResponse::Ok().json(Page::whole(view)))
 }
 
 /// Which points are wanted.
@@ -136,7 +136,7 @@ pub(crate) async fn checkpoints(
                     "best": row.best != 0, "created_at": time(row.created_at_ms) })
         })
         .collect();
-    Ok(HttpResponse::Ok().json(view))
+    Ok(HttpResponse::Ok().json(Page::whole(view)))
 }
 
 /// What the task cost.
@@ -161,5 +161,5 @@ pub(crate) async fn events(
     let sql = "SELECT * FROM event_log WHERE task = $1 ORDER BY id LIMIT 10000";
     let rows: Vec<EventRow> = all(app.store.read(), sql, [task.to_string().into()]).await?;
     let view: Vec<Value> = rows.iter().map(EventRow::view).collect::<Result<_, _>>()?;
-    Ok(HttpResponse::Ok().json(view))
+    Ok(HttpResponse::Ok().json(Page::whole(view)))
 }

@@ -145,14 +145,19 @@ async fn a_task_lives_from_post_to_its_model_under_one_trace() {
     assert_eq!((&done["state"], &done["figures"]["final_loss"]), (&json!("succeeded"), &json!(0.5)));
     let model = done["model"].as_str().unwrap();
     let lineage = stack.get(&format!("/api/v1/models/{model}/lineage")).await.expect(200);
-    assert_eq!((&lineage[0]["format"], &lineage[1]["id"]), (&json!("adapter"), &body["spec"]["model"]));
+    assert_eq!(
+        (&lineage["data"][0]["format"], &lineage["data"][1]["id"]),
+        (&json!("adapter"), &body["spec"]["model"])
+    );
 
     let told = format!("{path}/events");
-    eventually(DEADLINE, async || stack.get(&told).await.json.as_array().is_some_and(|told| told.len() == 4))
-        .await;
+    eventually(DEADLINE, async || {
+        stack.get(&told).await.json["data"].as_array().is_some_and(|told| told.len() == 4)
+    })
+    .await;
     let told = stack.get(&told).await.json;
     let types: Vec<&str> =
-        told.as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap()).collect();
+        told["data"].as_array().unwrap().iter().map(|event| event["type"].as_str().unwrap()).collect();
     assert_eq!(
         types,
         [
@@ -162,12 +167,12 @@ async fn a_task_lives_from_post_to_its_model_under_one_trace() {
             "anneal.training.completed.v1"
         ]
     );
-    for event in told.as_array().unwrap() {
+    for event in told["data"].as_array().unwrap() {
         assert_eq!(Trace::parse(event["traceparent"].as_str().unwrap()).unwrap().trace_id, trace.trace_id);
     }
     let replayed = sse(&stack, "/api/v1/events", "0", 4).await;
     assert_eq!(replayed, types);
-    let after = told[1]["id"].to_string();
+    let after = told["data"][1]["id"].to_string();
     assert_eq!(sse(&stack, "/api/v1/events", &after, 2).await, &types[2..]);
     stack.send(stack.request(Method::DELETE, &path, ADMIN_KEY)).await.expect(204);
     stack.get(&path).await.expect(404);

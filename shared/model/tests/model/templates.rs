@@ -24,10 +24,7 @@ fn expressions_as_python_prints_them() {
         ("{{ d|tojson(indent=2) }}", "{\n  \"b\": 1,\n  \"a\": {\n    \"k\": \"v'\"\n  }\n}"),
         ("{{ 1e16 }} {{ 1.5e-7 }} {{ 7//2 }} {{ -7//2 }} {{ s[::-1] }}", "1e+16 1.5e-07 3 -4 olleH"),
         ("{{ s.removeprefix('He') }} {{ s.rsplit('l', 1) }} {{ s.index('l') }}", "llo ['Hel', 'o'] 2"),
-        (
-            "{{ 'x'|int }} {{ '4.7'|int }} {{ true|int }} {{ '1.5'|float }} {{ 'x'|float(2) }}",
-            "0 4 1 1.5 2",
-        ),
+        ("{{ 'x'|int }} {{ '4.7'|int }} {{ true|int }} {{ '1.5'|float }} {{ 'x'|float(2) }}", "0 4 1 1.5 2"),
         ("  {% if n %}\n  a\n  {% endif %}\nb\n", "  a\nb"),
         (
             "{% for x in l %}{% if loop.index == 2 %}{% continue %}{% endif %}{% if loop.last %}{% break %}{% endif %}{{ x }},{% endfor %}",
