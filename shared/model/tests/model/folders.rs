@@ -215,7 +215,7 @@ fn shards_are_one_model() {
             &path,
             &shapes,
             StoredType::F32,
-            &std::collections::HashMap::default(),
+            &std::collections::HashMap::<String, String>::new(),
             |n| whole.tensor(n),
         )
         .unwrap();
