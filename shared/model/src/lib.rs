@@ -21,7 +21,8 @@ pub use anneal_kernels::{Compute, Segments};
 pub use chat::{ChatTemplate, Message, RenderOptions};
 pub use config::{Architecture, ModelConfig, RopeScaling};
 pub use decoder::{
-    Decoder, DropoutState, KvCache, LoadOptions, LoraConfig, LoraInit, Projection, TargetModules, WeightMode,
+    Decoder, DropoutState, Gradients, Keep, KvCache, LoadOptions, LoraConfig, LoraInit, Projection, Tape,
+    TargetModules, WeightMode,
 };
 pub use error::{Error, Result};
 pub use generate::{FinishReason, GenerateOptions, Generation, generate};

@@ -1,13 +1,13 @@
 //! The state of a run between two steps, and one step of it.
 
 use anneal_contracts::engine::{Precision, TrainingKind};
-use anneal_model::{Decoder, DropoutState};
+use anneal_model::{Decoder, DropoutState, Gradients};
 use candle_core::Var;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Error, Result,
-    backward::{Gradients, Pass, accumulate},
+    backward::Pass,
     batch::MicroBatch,
     corpus::Corpus,
     optimizer::Optimizer,
@@ -66,6 +66,8 @@ pub(crate) struct Session {
     pub(crate) decoder: Decoder,
     pub(crate) trainable: Vec<(String, Var)>,
     pub(crate) optimizer: Optimizer,
+    /// Of the step under way; their memory is used again by the next.
+    gradients: Gradients,
     pub(crate) corpus: Corpus,
     pub(crate) rate: LearningRate,
     pub(crate) position: Position,
@@ -158,6 +160,7 @@ impl Session {
             order: Order::new(epoch_items, spec.shuffle.then_some(spec.seed)),
             last_item: spec.max_steps.is_none().then_some(all_items),
             optimizer: Optimizer::new(optimizer, 0, std::collections::BTreeMap::new()),
+            gradients: Gradients::zeros(&decoder.trainable()),
             trainable: decoder.trainable(),
             position: Position::start(&plan),
             reference: ReferenceLogs::default(),
@@ -209,21 +212,19 @@ impl Session {
         let scale = self.position.loss_scale.scale();
         let dropout_before = self.position.dropout.clone();
         let (mut sums, mut tokens) = (Sums::default(), 0);
-        let mut gradients: Gradients = vec![None; self.trainable.len()];
+        self.gradients.clear();
         for micro in &micros {
             let batch = micro.batch(pairs)?;
             tokens += batch.tokens.len() as u64;
-            let (of_pass, sums_of_pass) = self.pass(micro, &batch, scale / norm as f64)?;
-            accumulate(&mut gradients, of_pass)?;
-            sums.add(sums_of_pass);
+            sums.add(self.pass(micro, &batch, scale / norm as f64)?);
         }
         let trained_tokens = micros.iter().map(Micro::targets).sum::<usize>() as u64;
         drop(micros);
-        let grad_norm = Optimizer::norm(&gradients, scale)?;
+        let grad_norm = Optimizer::norm(&self.gradients, scale);
         let finite = sums.loss().is_finite() && grad_norm.is_finite();
         let learning_rate = self.rate.after(self.position.step);
         if finite {
-            self.optimizer.step(&self.trainable, &gradients, (learning_rate, grad_norm, scale))?;
+            self.optimizer.step(&self.trainable, &self.gradients, (learning_rate, grad_norm, scale))?;
         } else if !self.position.loss_scale.may_skip() {
             self.position.dropout = dropout_before;
             let what = if sums.loss().is_finite() { "gradient norm" } else { "loss" };
@@ -238,22 +239,18 @@ impl Session {
         Ok(StepOutcome { sums, grad_norm, learning_rate, tokens, trained_tokens, skipped: !finite })
     }
 
-    fn pass(&mut self, micro: &Micro, batch: &MicroBatch, weight: f64) -> Result<(Gradients, Sums)> {
-        let pass = Pass {
-            decoder: &self.decoder,
-            batch,
-            trainable: &self.trainable,
-            checkpointing: self.plan.spec.gradient_checkpointing,
-        };
-        let dropout = &mut self.position.dropout;
+    fn pass(&mut self, micro: &Micro, batch: &MicroBatch, weight: f64) -> Result<Sums> {
+        let pass =
+            Pass { decoder: &self.decoder, batch, checkpointing: self.plan.spec.gradient_checkpointing };
+        let (dropout, gradients) = (&mut self.position.dropout, &mut self.gradients);
         if self.plan.spec.task_type == TrainingKind::Dpo {
             let dpo = &self.plan.spec.dpo;
             let reference = self.reference.of(&self.decoder, dpo, &micro.items, batch)?;
-            let (gradients, pairs) = preference::gradients(&pass, dpo, &reference, weight, dropout)?;
-            return Ok((gradients, Sums { pairs, ..Sums::default() }));
+            let pairs = preference::gradients(&pass, dpo, &reference, weight, dropout, gradients)?;
+            return Ok(Sums { pairs, ..Sums::default() });
         }
-        let (gradients, tokens) = supervised::gradients(&pass, weight, dropout)?;
-        Ok((gradients, Sums { tokens, ..Sums::default() }))
+        let tokens = supervised::gradients(&pass, weight, dropout, gradients)?;
+        Ok(Sums { tokens, ..Sums::default() })
     }
 
     /// The sums over one pass of the validation (or, with `keep_reference` off, any other) part.

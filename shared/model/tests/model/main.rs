@@ -9,5 +9,6 @@ mod folders;
 mod gguf_bytes;
 mod outside;
 mod reference;
+mod tape;
 mod templates;
 mod tokenizer_cases;
