@@ -110,9 +110,14 @@ impl Platform {
         panic!("{name} did not end by itself:\n{}", self.log(name));
     }
 
+    /// Process ids of a process's children: a worker's engine.
+    pub fn children(&self, name: &str) -> Vec<i32> {
+        children(self.process(name).id())
+    }
+
     /// SIGKILLs every child of a process: a worker's engine.
     pub fn kill_children(&self, name: &str) -> usize {
-        let children = children(self.process(name).id());
+        let children = self.children(name);
         for child in &children {
             let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(*child), Signal::SIGKILL);
         }

@@ -2,7 +2,9 @@
 
 use anneal_contracts::stream::{self, Consumer, Full, Retention};
 use async_nats::jetstream::{
+    ErrorCode,
     consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull},
+    context::{GetStreamError, GetStreamErrorKind},
     stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
 };
 
@@ -20,6 +22,18 @@ impl Bus {
     pub(crate) async fn ensure_stream(&self, stream: &stream::Stream) -> Result<(), BusError> {
         self.jetstream.create_or_update_stream(settings(stream)).await.map_err(BusError::broker)?;
         Ok(())
+    }
+
+    /// When a stream was made, and the place of the last message it was given; it is made when absent.
+    pub async fn stream_mark(&self, stream: &stream::Stream) -> Result<(String, u64), BusError> {
+        let info = match self.jetstream.get_stream(stream.name).await {
+            Ok(found) => found.cached_info().clone(),
+            Err(error) if is_absent(&error) => {
+                self.jetstream.create_or_update_stream(settings(stream)).await.map_err(BusError::broker)?
+            }
+            Err(error) => return Err(BusError::broker(error)),
+        };
+        Ok((info.created.to_string(), info.state.last_sequence))
     }
 
     /// The durable consumer, made when absent, and its stream with it.
@@ -43,6 +57,10 @@ impl Bus {
             }
         }
     }
+}
+
+fn is_absent(error: &GetStreamError) -> bool {
+    matches!(error.kind(), GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
 fn settings(stream: &stream::Stream) -> Config {

@@ -5,8 +5,12 @@ use anneal_store::{Sql, Tx};
 
 use crate::{Error, store::to_json};
 
-/// Adds a fact to the log, once; whether it was new.
+/// Adds a fact to the log, once; whether it was new. What is about a task that does not exist (any more) is dropped.
 pub(crate) async fn apply(tx: &Tx, envelope: &Envelope, event: AnyTaskEvent) -> Result<bool, Error> {
+    let sql = "SELECT 1 AS known FROM tasks WHERE id = $1";
+    if tx.row(sql, [envelope.subject.clone().into()]).await?.is_none() {
+        return Ok(false);
+    }
     let inserted = tx
         .run(
             "INSERT INTO event_log (event_id, workspace, task, type, time, epoch, seq, traceparent, event)

@@ -5,7 +5,7 @@ use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trai
 
 /// task-api's migrations, oldest first.
 pub(crate) fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(Initial)]
+    vec![Box::new(Initial), Box::new(EpochsAndGarbage)]
 }
 
 struct Initial;
@@ -26,6 +26,31 @@ impl MigrationTrait for Initial {
         };
         for statement in ACCESS.iter().chain(TASKS).chain(THINGS).chain(PROJECTIONS) {
             db.execute_unprepared(&statement.replace("SERIAL_KEY", serial)).await?;
+        }
+        Ok(())
+    }
+}
+
+struct EpochsAndGarbage;
+
+impl MigrationName for EpochsAndGarbage {
+    fn name(&self) -> &'static str {
+        "task_api_0002_epochs_and_garbage"
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for EpochsAndGarbage {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for statement in [
+            // The step after which an epoch's work began; -1 when it began anew.
+            "CREATE TABLE epochs (
+                task TEXT NOT NULL, epoch BIGINT NOT NULL, after_step BIGINT NOT NULL, PRIMARY KEY (task, epoch)
+            )",
+            "ALTER TABLE checkpoints ADD COLUMN rejected BIGINT NOT NULL DEFAULT 0",
+            "CREATE TABLE garbage (prefix TEXT PRIMARY KEY, after_ms BIGINT NOT NULL)",
+        ] {
+            manager.get_connection().execute_unprepared(statement).await?;
         }
         Ok(())
     }

@@ -1,18 +1,21 @@
-//! Checkpoints: an upload becomes real here and nowhere else.
+//! Checkpoints: an upload becomes real here and nowhere else, and one that turns out to be damaged is set back.
 
 use anneal_contracts::{
     event::{CheckpointCommitted, TaskEvent},
-    rpc::{CommitCheckpoint, Done, ResumePoint},
+    rpc::{CommitCheckpoint, Done, RejectCheckpoint, ResumePoint},
 };
 use anneal_domain::id::TaskId;
 use anneal_store::{Sql, Tx};
 use sea_orm::FromQueryResult;
 
-use super::record;
+use super::{garbage, record};
 use crate::{
-    Error,
+    Error, projections,
     store::{TaskRow, all, one},
 };
+
+/// Committed checkpoints offered to the next worker, newest first; older ones are not kept.
+pub(super) const RESUME_POINTS: usize = 3;
 
 /// A committed checkpoint.
 #[derive(Clone, Debug, FromQueryResult)]
@@ -27,6 +30,8 @@ pub(crate) struct CheckpointRow {
     pub(crate) running_ms: i64,
     pub(crate) best: i64,
     pub(crate) created_at_ms: i64,
+    /// A worker could not go on from it.
+    pub(crate) rejected: i64,
 }
 
 /// Makes an uploaded checkpoint real. Committing it twice is committing it once; a stale epoch is fenced.
@@ -57,6 +62,7 @@ pub(crate) async fn commit(tx: &Tx, commit: &CommitCheckpoint) -> Result<Done, E
         ],
     )
     .await?;
+    garbage::of_superseded(tx, commit.task, now).await?;
     let (state, epoch) = (row.state()?, row.epoch);
     row.updated_at_ms = now;
     let committed = CheckpointCommitted {
@@ -80,10 +86,36 @@ pub(super) fn check_prefix(row: &TaskRow, prefix: &str) -> Result<(), Error> {
     Err(Error::field("prefix", "lies outside the task's folder"))
 }
 
-/// Every committed checkpoint, newest first.
+/// Takes note that a checkpoint cannot be gone on from: the epoch goes on from the one before. A stale epoch is fenced.
+pub(crate) async fn reject(tx: &Tx, reject: &RejectCheckpoint) -> Result<Done, Error> {
+    let now = tx.now_ms().await?;
+    let row = TaskRow::lock_held(tx, reject.task, reject.epoch, reject.worker, now).await?;
+    tracing::error!(task = row.id, checkpoint = %reject.checkpoint, reason = reject.reason, "a checkpoint is damaged");
+    tx.run(
+        "UPDATE checkpoints SET rejected = 1 WHERE id = $1 AND task = $2",
+        [reject.checkpoint.to_string().into(), row.id.clone().into()],
+    )
+    .await?;
+    begin_epoch(tx, &row).await?;
+    Ok(Done {})
+}
+
+/// The row's epoch goes on after the newest usable checkpoint.
+pub(super) async fn begin_epoch(tx: &Tx, row: &TaskRow) -> Result<(), Error> {
+    let usable = usable(&**tx, row.task()?).await?;
+    projections::begin_epoch(tx, &row.id, row.epoch, usable.map_or(-1, |kept| kept.step)).await
+}
+
+/// Every committed checkpoint, newest first: a later epoch's come before those it left behind, and damaged ones last.
 pub(crate) async fn of_task(db: &impl Sql, task: TaskId) -> Result<Vec<CheckpointRow>, Error> {
-    let sql = "SELECT * FROM checkpoints WHERE task = $1 ORDER BY step DESC, created_at_ms DESC, id DESC";
+    let sql = "SELECT * FROM checkpoints WHERE task = $1
+               ORDER BY rejected, epoch DESC, step DESC, created_at_ms DESC, id DESC";
     all(db, sql, [task.to_string().into()]).await
+}
+
+/// The newest that is not known to be damaged.
+pub(super) async fn usable(db: &impl Sql, task: TaskId) -> Result<Option<CheckpointRow>, Error> {
+    Ok(of_task(db, task).await?.into_iter().next().filter(|row| row.rejected == 0))
 }
 
 /// Where to go on from, newest first.

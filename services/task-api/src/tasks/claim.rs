@@ -7,14 +7,14 @@ use anneal_contracts::{
 use anneal_domain::Microcredits;
 use anneal_store::Tx;
 
-use super::{checkpoint, record};
+use super::{
+    checkpoint::{self, RESUME_POINTS},
+    record,
+};
 use crate::{
     Error,
     store::{TaskRow, from_json},
 };
-
-/// Committed checkpoints offered to the next worker, newest first.
-const RESUME_POINTS: usize = 3;
 
 /// Gives the lease of a queued task to the caller. A claim that is answered twice is one claim.
 pub(crate) async fn claim(tx: &Tx, claim: &ClaimTask, lease_ms: i64) -> Result<ClaimReply, Error> {
@@ -51,6 +51,7 @@ pub(crate) async fn claim(tx: &Tx, claim: &ClaimTask, lease_ms: i64) -> Result<C
     };
     record::event(tx, &mut row, TaskEvent::Claimed(claimed), now).await?;
     row.save(tx, state, epoch).await?;
+    checkpoint::begin_epoch(tx, &row).await?;
     won(tx, &row, lease_ms).await
 }
 

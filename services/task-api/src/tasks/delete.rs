@@ -3,6 +3,7 @@
 use anneal_domain::id::{TaskId, WorkspaceId};
 use anneal_store::{Sql, Tx};
 
+use super::garbage;
 use crate::{Error, store::TaskRow};
 
 /// Removes an ended task; one that has not ended is a conflict.
@@ -15,11 +16,22 @@ pub(crate) async fn delete(tx: &Tx, workspace: WorkspaceId, task: TaskId) -> Res
             state.as_str()
         )));
     }
-    let tables =
-        ["stages", "checkpoints", "finishes", "artifacts", "metrics", "logs", "progress", "event_log"];
+    let tables = [
+        "stages",
+        "checkpoints",
+        "finishes",
+        "artifacts",
+        "epochs",
+        "metrics",
+        "logs",
+        "progress",
+        "event_log",
+    ];
     for table in tables {
         tx.run(&format!("DELETE FROM {table} WHERE task = $1"), [row.id.clone().into()]).await?;
     }
+    let now = tx.now_ms().await?;
+    garbage::of_deleted(tx, &row, now).await?;
     tx.run("DELETE FROM tasks WHERE id = $1", [row.id.into()]).await?;
     Ok(())
 }

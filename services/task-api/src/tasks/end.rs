@@ -5,7 +5,7 @@ use anneal_domain::task::TaskState;
 use anneal_store::Tx;
 use serde_json::{Map, Value};
 
-use super::{checkpoint, kept_model, record};
+use super::{checkpoint, garbage, kept_model, record};
 use crate::{
     Error,
     store::{TaskRow, to_json},
@@ -41,6 +41,7 @@ pub(super) async fn end(
     row.updated_at_ms = now_ms;
     if state.is_terminal() {
         row.finished_at_ms = Some(now_ms);
+        garbage::of_ended(tx, row, now_ms).await?;
     }
     let failure = ending.failure.clone().filter(|_| state == TaskState::Failed);
     row.failure = failure.as_ref().map(to_json).transpose()?;
