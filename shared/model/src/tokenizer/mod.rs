@@ -3,6 +3,7 @@
 mod bpe;
 mod from_folder;
 mod from_gguf;
+mod pre_tokenizer;
 mod save;
 mod sentencepiece;
 mod spm;
