@@ -1,4 +1,5 @@
-//! Text to token ids and back: `tokenizer.json`, SentencePiece's `tokenizer.model`, or the vocabulary of a GGUF file.
+//! Text to token ids and back: `tokenizer.json`, SentencePiece's `tokenizer.model`, or the vocabulary of a GGUF file; and
+//! tokenizers learnt from text.
 
 mod bpe;
 mod from_folder;
@@ -7,6 +8,7 @@ mod pre_tokenizer;
 mod save;
 mod sentencepiece;
 mod spm;
+pub mod train;
 mod vocabulary;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -11,3 +11,4 @@ mod outside;
 mod reference;
 mod templates;
 mod tokenizer_cases;
+mod tokenizer_training;
