@@ -29,3 +29,4 @@ pub use generate::{FinishReason, GenerateOptions, Generation, generate};
 pub use save::{merge_adapter, save_adapter, save_hf_folder};
 pub use source::Source;
 pub use tokenizer::Tokenizer;
+pub use tokenizer::train::TokenizerTrainer;
