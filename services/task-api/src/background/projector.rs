@@ -1,14 +1,15 @@
 //! Reads the streams into the projections, a batch a transaction.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use anneal_bus::{Delivery, Outcome};
-use anneal_contracts::{Envelope, event::AnyTaskEvent, stream::Consumer};
+use anneal_contracts::{Envelope, event::AnyTaskEvent, stream::Consumer, telemetry::LogWritten};
 use anneal_runtime::CancellationToken;
 
 use crate::{
     App, Error,
     projections::{self, Telemetry},
+    wakes::About,
 };
 
 const BATCH: usize = 64;
@@ -25,13 +26,18 @@ pub(super) async fn telemetry(app: App, stop: CancellationToken) -> Result<(), E
                 let same = delivery.envelope.subject == message.task().to_string();
                 if same { Ok(message) } else { Err("its envelope is about another task".to_owned()) }
             };
-            project(&app, batch, read, |tx, messages: Vec<Telemetry>| async move {
+            let news: BTreeSet<About> = batch.iter().filter_map(log_of).collect();
+            let outcomes = project(&app, batch, read, |tx, messages: Vec<Telemetry>| async move {
                 for message in &messages {
                     projections::apply_telemetry(&tx, message).await?;
                 }
                 Ok(())
             })
-            .await
+            .await;
+            for about in news {
+                app.wakes.wake(about);
+            }
+            outcomes
         }
     })
     .await;
@@ -48,17 +54,31 @@ pub(super) async fn events(app: App, stop: CancellationToken) -> Result<(), Erro
                 let event: AnyTaskEvent = delivery.parse().map_err(|error| error.to_string())?;
                 Ok((delivery.envelope.clone(), event))
             };
-            project(&app, batch, read, |tx, facts: Vec<(Envelope, AnyTaskEvent)>| async move {
-                for (envelope, event) in facts {
-                    projections::apply_event(&tx, &envelope, event).await?;
-                }
-                Ok(())
-            })
-            .await
+            let news: BTreeSet<About> =
+                batch.iter().map(|delivery| About::Facts(delivery.envelope.workspace)).collect();
+            let outcomes =
+                project(&app, batch, read, |tx, facts: Vec<(Envelope, AnyTaskEvent)>| async move {
+                    for (envelope, event) in facts {
+                        projections::apply_event(&tx, &envelope, event).await?;
+                    }
+                    Ok(())
+                })
+                .await;
+            for about in news {
+                app.wakes.wake(about);
+            }
+            outcomes
         }
     })
     .await;
     Ok(())
+}
+
+/// The log that a message adds to.
+fn log_of(delivery: &Delivery) -> Option<About> {
+    let envelope = &delivery.envelope;
+    let task = envelope.subject.parse().ok()?;
+    (envelope.kind == LogWritten::TYPE).then_some(About::Log(task))
 }
 
 /// Reads a batch and applies what reads in one transaction; what does not is rejected, one by one.
@@ -87,8 +107,6 @@ where
     let applied = app.transaction(move |tx| async move { apply(tx, messages).await }).await;
     if let Err(error) = &applied {
         tracing::warn!(%error, "a projection failed; its messages come again");
-    } else {
-        app.wake();
     }
     let outcome = |reason| match (reason, &applied) {
         (Some(reason), _) => Outcome::Reject(reason),

@@ -1,5 +1,6 @@
 //! Checkpoints: an upload becomes real here and nowhere else.
 
+use anneal_artifacts::Prefix;
 use anneal_contracts::{
     event::{CheckpointCommitted, TaskEvent},
     rpc::{CommitCheckpoint, Done, ResumePoint},
@@ -10,9 +11,12 @@ use sea_orm::FromQueryResult;
 
 use super::record;
 use crate::{
-    Error,
+    Error, discarded,
     store::{TaskRow, all, one},
 };
+
+/// Committed checkpoints that are kept, and offered to the next worker, newest first.
+pub(super) const RESUME_POINTS: usize = 3;
 
 /// A committed checkpoint.
 #[derive(Clone, Debug, FromQueryResult)]
@@ -68,7 +72,23 @@ pub(crate) async fn commit(tx: &Tx, commit: &CommitCheckpoint) -> Result<Done, E
     };
     record::event(tx, &mut row, TaskEvent::CheckpointCommitted(committed), now).await?;
     row.save(tx, state, epoch).await?;
+    forget_superseded(tx, commit.task).await?;
     Ok(Done {})
+}
+
+/// Lets go of checkpoints that nobody goes on from: all but the newest ones and the best one.
+async fn forget_superseded(tx: &Tx, task: TaskId) -> Result<(), Error> {
+    let rows = of_task(&**tx, task).await?;
+    let best = rows.iter().position(|row| row.best != 0);
+    for (place, row) in rows.iter().enumerate().skip(RESUME_POINTS) {
+        if Some(place) == best {
+            continue;
+        }
+        tx.run("DELETE FROM checkpoints WHERE id = $1", [row.id.clone().into()]).await?;
+        let prefix = Prefix::parse(&row.prefix).map_err(|_| Error::stored("prefix"))?;
+        discarded::discard(tx, &prefix).await?;
+    }
+    Ok(())
 }
 
 /// What a worker names lies in its task's folder, and is spelt plainly.

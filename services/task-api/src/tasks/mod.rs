@@ -21,6 +21,7 @@ mod renew;
 #[cfg(test)]
 mod schedules;
 mod stage;
+mod still_there;
 mod verb;
 mod wanted_spec;
 
@@ -33,10 +34,11 @@ pub(crate) use finish::finish;
 pub(crate) use idempotency::{Key as IdempotencyKey, find as find_idempotent, remember};
 pub(crate) use inputs::{Resolved, resolve};
 pub(crate) use lose::{expire, expired};
-pub(crate) use query::{Filter, list};
-pub(crate) use record::{dispatch_again, unclaimed};
+pub(crate) use query::{Filter, list, queues, unclaimed, user_of};
+pub(crate) use record::dispatch_again;
 pub(crate) use renew::renew;
 pub(crate) use stage::report as report_stage;
+pub(crate) use still_there::still_there;
 pub(crate) use verb::request;
 pub(crate) use wanted_spec::parse as parse_spec;
 
