@@ -7,6 +7,7 @@ use async_nats::jetstream::{
     context::{GetStreamError, GetStreamErrorKind},
     stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
 };
+use futures::TryStreamExt as _;
 
 use crate::{Bus, BusError};
 
@@ -34,6 +35,21 @@ impl Bus {
             Err(error) => return Err(BusError::broker(error)),
         };
         Ok((info.created.to_string(), info.state.last_sequence))
+    }
+
+    /// How many messages a stream holds under a subject (wildcards allowed); none where the stream is not there.
+    pub async fn held(&self, stream: &stream::Stream, subject: &str) -> Result<u64, BusError> {
+        let found = match self.jetstream.get_stream(stream.name).await {
+            Ok(found) => found,
+            Err(error) if is_absent(&error) => return Ok(0),
+            Err(error) => return Err(BusError::broker(error)),
+        };
+        let mut subjects = found.info_with_subjects(subject).await.map_err(BusError::broker)?;
+        let mut held = 0;
+        while let Some((_, count)) = subjects.try_next().await.map_err(BusError::broker)? {
+            held += count as u64;
+        }
+        Ok(held)
     }
 
     /// The durable consumer, made when absent, and its stream with it.

@@ -1,15 +1,16 @@
 //! Reads the streams into the projections, a batch a transaction; a message that can never be applied is set aside alone.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use anneal_bus::{Delivery, Outcome};
-use anneal_contracts::{Envelope, event::AnyTaskEvent, stream::Consumer};
+use anneal_contracts::{Envelope, event::AnyTaskEvent, stream::Consumer, telemetry::LogWritten};
 use anneal_runtime::CancellationToken;
 use anneal_store::{Store, Tx};
 
 use crate::{
     App, Error,
     projections::{self, Telemetry},
+    wakes::About,
 };
 
 const BATCH: usize = 64;
@@ -21,11 +22,14 @@ pub(super) async fn telemetry(app: App, stop: CancellationToken) -> Result<(), E
     bus.consume_batches(Consumer::telemetry(), BATCH, stop, |batch| {
         let app = app.clone();
         async move {
+            let news: BTreeSet<About> = batch.iter().filter_map(log_of).collect();
             let outcomes = project(&app.store, &batch, read_telemetry, |tx, message| async move {
                 projections::apply_telemetry(&tx, &message).await
             });
             let outcomes = outcomes.await;
-            app.wake();
+            for about in news {
+                app.wakes.wake(about);
+            }
             outcomes
         }
     })
@@ -39,11 +43,15 @@ pub(super) async fn events(app: App, stop: CancellationToken) -> Result<(), Erro
     bus.consume_batches(Consumer::event_log(), BATCH, stop, |batch| {
         let app = app.clone();
         async move {
+            let news: BTreeSet<About> =
+                batch.iter().map(|delivery| About::Facts(delivery.envelope.workspace)).collect();
             let outcomes = project(&app.store, &batch, read_event, |tx, (envelope, event)| async move {
                 projections::apply_event(&tx, &envelope, event).await.map(drop)
             });
             let outcomes = outcomes.await;
-            app.wake();
+            for about in news {
+                app.wakes.wake(about);
+            }
             outcomes
         }
     })
@@ -60,6 +68,13 @@ fn read_telemetry(delivery: &Delivery) -> Result<Telemetry, String> {
 fn read_event(delivery: &Delivery) -> Result<(Envelope, AnyTaskEvent), String> {
     let event: AnyTaskEvent = delivery.parse().map_err(|error| error.to_string())?;
     Ok((delivery.envelope.clone(), event))
+}
+
+/// The log that a message adds to.
+fn log_of(delivery: &Delivery) -> Option<About> {
+    let envelope = &delivery.envelope;
+    let task = envelope.subject.parse().ok()?;
+    (envelope.kind == LogWritten::TYPE).then_some(About::Log(task))
 }
 
 /// Reads a batch and applies what reads in one transaction; when one of it can never be applied, each in its own.

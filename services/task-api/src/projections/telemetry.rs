@@ -93,6 +93,33 @@ async fn apply_progress(tx: &Tx, task: &str, epoch: i64, progress: &ProgressRepo
         ],
     )
     .await?;
+    apply_stage_progress(tx, task, epoch, progress).await
+}
+
+/// How far each stage came, such as each dataset of an evaluation: what a task says of one does not end with the next.
+async fn apply_stage_progress(
+    tx: &Tx,
+    task: &str,
+    epoch: i64,
+    progress: &ProgressReported,
+) -> Result<(), Error> {
+    tx.run(
+        "INSERT INTO stage_progress (task, stage, epoch, seq, done, total, unit) VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (task, stage) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, done = excluded.done,
+           total = excluded.total, unit = excluded.unit
+         WHERE excluded.epoch > stage_progress.epoch
+            OR (excluded.epoch = stage_progress.epoch AND excluded.seq > stage_progress.seq)",
+        [
+            task.into(),
+            progress.stage.clone().into(),
+            epoch.into(),
+            whole(progress.seq).into(),
+            whole(progress.done).into(),
+            whole(progress.total).into(),
+            progress.unit.clone().into(),
+        ],
+    )
+    .await?;
     Ok(())
 }
 

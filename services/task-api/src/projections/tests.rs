@@ -68,6 +68,7 @@ async fn picture(store: &Store, task: TaskId) -> Vec<String> {
     let mut picture = Vec::new();
     for sql in [
         "SELECT epoch || '/' || seq || '/' || stage || '/' || done AS text FROM progress WHERE task = $1",
+        "SELECT stage || '/' || epoch || '/' || seq || '/' || done AS text FROM stage_progress WHERE task = $1 ORDER BY stage",
         "SELECT name || '/' || step || '/' || epoch || '/' || value AS text FROM metrics WHERE task = $1 ORDER BY name, step",
         "SELECT line || '/' || message AS text FROM logs WHERE task = $1 ORDER BY line",
     ] {

@@ -1,5 +1,6 @@
 //! Checkpoints: an upload becomes real here and nowhere else, and one that turns out to be damaged is set back.
 
+use anneal_artifacts::Prefix;
 use anneal_contracts::{
     event::{CheckpointCommitted, TaskEvent},
     rpc::{CommitCheckpoint, Done, RejectCheckpoint, ResumePoint},
@@ -8,13 +9,13 @@ use anneal_domain::id::TaskId;
 use anneal_store::{Sql, Tx};
 use sea_orm::FromQueryResult;
 
-use super::{garbage, record};
+use super::record;
 use crate::{
-    Error, projections,
+    Error, discarded, projections,
     store::{TaskRow, all, one},
 };
 
-/// Committed checkpoints offered to the next worker, newest first; older ones are not kept.
+/// Committed checkpoints that are kept, and offered to the next worker, newest first.
 pub(super) const RESUME_POINTS: usize = 3;
 
 /// A committed checkpoint.
@@ -62,7 +63,6 @@ pub(crate) async fn commit(tx: &Tx, commit: &CommitCheckpoint) -> Result<Done, E
         ],
     )
     .await?;
-    garbage::of_superseded(tx, commit.task, now).await?;
     let (state, epoch) = (row.state()?, row.epoch);
     row.updated_at_ms = now;
     let committed = CheckpointCommitted {
@@ -74,7 +74,23 @@ pub(crate) async fn commit(tx: &Tx, commit: &CommitCheckpoint) -> Result<Done, E
     };
     record::event(tx, &mut row, TaskEvent::CheckpointCommitted(committed), now).await?;
     row.save(tx, state, epoch).await?;
+    forget_superseded(tx, commit.task).await?;
     Ok(Done {})
+}
+
+/// Lets go of checkpoints that nobody goes on from: all but the newest ones and the best one.
+async fn forget_superseded(tx: &Tx, task: TaskId) -> Result<(), Error> {
+    let rows = of_task(&**tx, task).await?;
+    let best = rows.iter().position(|row| row.best != 0);
+    for (place, row) in rows.iter().enumerate().skip(RESUME_POINTS) {
+        if Some(place) == best {
+            continue;
+        }
+        tx.run("DELETE FROM checkpoints WHERE id = $1", [row.id.clone().into()]).await?;
+        let prefix = Prefix::parse(&row.prefix).map_err(|_| Error::stored("prefix"))?;
+        discarded::discard(tx, &prefix).await?;
+    }
+    Ok(())
 }
 
 /// What a worker names lies in its task's folder, and is spelt plainly.

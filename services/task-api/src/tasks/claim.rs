@@ -56,7 +56,7 @@ pub(crate) async fn claim(tx: &Tx, claim: &ClaimTask, lease_ms: i64) -> Result<C
 }
 
 async fn won(tx: &Tx, row: &TaskRow, lease_ms: i64) -> Result<ClaimReply, Error> {
-    let resume: Vec<ResumePoint> = checkpoint::newest(&**tx, row.task()?, RESUME_POINTS).await?;
+    let resume: Vec<ResumePoint> = checkpoint::newest(&**tx, row.task()?, checkpoint::RESUME_POINTS).await?;
     Ok(ClaimReply::Won(Box::new(ClaimedTask {
         task: row.task()?,
         workspace: row.workspace()?,

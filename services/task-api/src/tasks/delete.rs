@@ -1,10 +1,10 @@
-//! Removing a task that has ended, with everything that only it stands behind. Its models and its bill stay.
+//! Removing a task that has ended, with everything that only it stands behind, objects included. Its models and its bill stay.
 
+use anneal_artifacts::Prefix;
 use anneal_domain::id::{TaskId, WorkspaceId};
 use anneal_store::{Sql, Tx};
 
-use super::garbage;
-use crate::{Error, store::TaskRow};
+use crate::{Error, discarded, store::TaskRow};
 
 /// Removes an ended task; one that has not ended is a conflict.
 pub(crate) async fn delete(tx: &Tx, workspace: WorkspaceId, task: TaskId) -> Result<(), Error> {
@@ -25,13 +25,12 @@ pub(crate) async fn delete(tx: &Tx, workspace: WorkspaceId, task: TaskId) -> Res
         "metrics",
         "logs",
         "progress",
+        "stage_progress",
         "event_log",
     ];
     for table in tables {
         tx.run(&format!("DELETE FROM {table} WHERE task = $1"), [row.id.clone().into()]).await?;
     }
-    let now = tx.now_ms().await?;
-    garbage::of_deleted(tx, &row, now).await?;
     tx.run("DELETE FROM tasks WHERE id = $1", [row.id.into()]).await?;
-    Ok(())
+    discarded::discard(tx, &Prefix::task(workspace, task)).await
 }

@@ -11,7 +11,6 @@ mod delete;
 mod end;
 mod estimate;
 mod finish;
-mod garbage;
 mod idempotency;
 mod inputs;
 mod kept_model;
@@ -22,6 +21,7 @@ mod renew;
 #[cfg(test)]
 mod schedules;
 mod stage;
+mod still_there;
 mod verb;
 mod wanted_spec;
 
@@ -33,14 +33,14 @@ pub(crate) use create::{NewTask, insert};
 pub(crate) use delete::delete;
 pub(crate) use estimate::{Estimate, estimate};
 pub(crate) use finish::finish;
-pub(crate) use garbage::{alive, due as garbage_due, forget as forget_garbage};
 pub(crate) use idempotency::{Key as IdempotencyKey, find as find_idempotent, remember};
 pub(crate) use inputs::{Resolved, resolve};
 pub(crate) use lose::{expire, expired, shorten, too_long};
-pub(crate) use query::{Filter, list};
-pub(crate) use record::{dispatch_again, unclaimed};
+pub(crate) use query::{Filter, list, queues, unclaimed, user_of};
+pub(crate) use record::dispatch_again;
 pub(crate) use renew::renew;
 pub(crate) use stage::report as report_stage;
+pub(crate) use still_there::still_there;
 pub(crate) use verb::request;
 pub(crate) use wanted_spec::parse as parse_spec;
 

@@ -328,7 +328,19 @@ impl<'a> Schedule<'a> {
             }
             Step::Sweep => {
                 let before_ms = self.world.clock.unix_ms() - 60_000;
-                for task in tasks::unclaimed(self.world.store.read(), before_ms).await.unwrap() {
+                let queues = tasks::queues(self.world.store.read()).await.unwrap();
+                assert_eq!(
+                    queues.iter().map(|queue| queue.queued).sum::<u64>() == 1,
+                    before.state == "queued"
+                );
+                let mut due = Vec::new();
+                for queue in &queues {
+                    let read = self.world.store.read();
+                    due.extend(tasks::unclaimed(read, queue, before_ms, queue.queued).await.unwrap());
+                }
+                let waited = before.state == "queued" && before.dispatched_at_ms < before_ms;
+                assert_eq!(due.contains(&task), waited);
+                for task in due {
                     self.run(move |tx| async move { tasks::dispatch_again(&tx, task, before_ms).await })
                         .await
                         .unwrap();

@@ -7,6 +7,7 @@ mod compilation;
 mod evaluation;
 mod pool;
 mod training;
+mod user_task;
 
 use serde::{Deserialize, Serialize};
 
