@@ -75,7 +75,9 @@ impl Platform {
     pub fn launch_as(&mut self, name: &str, service: &str, failpoints: &str) {
         let mut variables = self.variables(service);
         let prefix = format!("ANNEAL_{}_", service.to_uppercase().replace('-', "_"));
-        variables.iter_mut().for_each(|(key, _)| *key = format!("{prefix}{key}"));
+        for (key, _) in &mut variables {
+            *key = format!("{prefix}{key}");
+        }
         if !failpoints.is_empty() {
             variables.push(("ANNEAL_FAILPOINTS".to_owned(), failpoints.to_owned()));
         }
@@ -143,9 +145,8 @@ impl Platform {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         });
-        if up.await.is_err() {
-            panic!("the platform did not come up:\n{}\n{}", self.log("task-api"), self.log("billing"));
-        }
+        let is_up = up.await.is_ok();
+        assert!(is_up, "the platform did not come up:\n{}\n{}", self.log("task-api"), self.log("billing"));
     }
 
     fn process(&self, name: &str) -> &Process {

@@ -8,6 +8,7 @@ use anneal_tests::{
     bench::{A_WHILE, Bench, STEPS},
     client::id_of,
     inputs,
+    platform::within,
 };
 use serde_json::json;
 

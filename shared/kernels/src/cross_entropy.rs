@@ -252,7 +252,7 @@ struct LossSum {
     targets: Vec<u32>,
     compute: Compute,
     /// Gradients for an outer gradient of 1; taken by the first backward pass.
-    gradients: Mutex<Option<(Vec<f32>, Vec<f32>)>>,
+    gradients: Mutex<Option<Pair>>,
 }
 
 impl CustomOp2 for LossSum {
@@ -280,12 +280,11 @@ impl CustomOp2 for LossSum {
         let grad = grad.to_scalar::<f32>()?;
         let wanted = Wanted { h: h.track_op(), w: w.track_op() };
         let taken = self.gradients.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        let (mut dh, mut dw) = match taken {
-            Some(gradients) => gradients,
-            None => {
-                let weights = Some(TokenWeights::Every(1.0));
-                passed(h, w, &self.targets, self.compute, (weights, wanted))?.1
-            }
+        let (mut dh, mut dw) = if let Some(gradients) = taken {
+            gradients
+        } else {
+            let weights = Some(TokenWeights::Every(1.0));
+            passed(h, w, &self.targets, self.compute, (weights, wanted))?.1
         };
         for d in [&mut dh, &mut dw] {
             for d in d.iter_mut() {
@@ -349,6 +348,9 @@ impl CustomOp2 for LogProbs {
     }
 }
 
+/// Gradients of `h` and of `w`, each empty where it is not wanted.
+type Pair = (Vec<f32>, Vec<f32>);
+
 /// One pass over tensors: the losses, and gradients of `h` and `w` where wanted.
 fn passed(
     h_td: &Tensor,
@@ -356,7 +358,7 @@ fn passed(
     targets: &[u32],
     compute: Compute,
     (weights, wanted): (Option<TokenWeights>, Wanted),
-) -> CandleResult<(TokenLosses, (Vec<f32>, Vec<f32>))> {
+) -> CandleResult<(TokenLosses, Pair)> {
     let (v, d) = w_vd.dims2()?;
     let packed = with_floats(w_vd, |w| Ok(PackedWeight::new(Matrix::new(w, v, d), compute)))?;
     let mut dw = vec![0.0; if wanted.w { v * d } else { 0 }];

@@ -55,7 +55,10 @@ impl CustomOp1 for Embedding {
     fn bwd(&self, w: &Tensor, _rows: &Tensor, grad: &Tensor) -> CandleResult<Option<Tensor>> {
         let (v, d) = w.dims2()?;
         let mut dw = vec![0.0; v * d];
-        with_floats(grad, |grad| Ok(embedding_gradient(grad, d, &self.0, &mut dw)))?;
+        with_floats(grad, |grad| {
+            embedding_gradient(grad, d, &self.0, &mut dw);
+            Ok(())
+        })?;
         Ok(Some(tensor(dw, (v, d))?))
     }
 }

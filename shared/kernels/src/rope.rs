@@ -58,7 +58,10 @@ impl CustomOp3 for Rope {
         let (_, h, c) = x.dims3()?;
         let mut dx = with_floats(grad, |grad| Ok(grad.to_vec()))?;
         with_floats(cos, |cos| {
-            with_floats(sin, |sin| Ok(rope_rows(&mut dx, cos, sin, (h, c), Direction::Back)))
+            with_floats(sin, |sin| {
+                rope_rows(&mut dx, cos, sin, (h, c), Direction::Back);
+                Ok(())
+            })
         })?;
         Ok((Some(tensor(dx, x.shape())?), None, None))
     }

@@ -7,10 +7,7 @@ use anneal_contracts::{
 use anneal_domain::Microcredits;
 use anneal_store::Tx;
 
-use super::{
-    checkpoint::{self, RESUME_POINTS},
-    record,
-};
+use super::{checkpoint, record};
 use crate::{
     Error,
     store::{TaskRow, from_json},

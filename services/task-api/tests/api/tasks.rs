@@ -67,6 +67,7 @@ pub(crate) async fn say<T: Serialize>(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one life, told in one piece")]
 async fn a_task_lives_from_post_to_its_model_under_one_trace() {
     let stack = Stack::start().await;
     let trace = Trace::fresh();

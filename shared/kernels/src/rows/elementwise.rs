@@ -1,4 +1,4 @@
-//! Element-wise passes, in parallel.
+//! Element-wise passes, in parallel. Both operands have the same length.
 
 use rayon::prelude::*;
 
@@ -9,7 +9,7 @@ const PART: usize = 1 << 12;
 
 /// `y += x`.
 pub fn add(y: &mut [f32], x: &[f32]) {
-    assert_eq!(y.len(), x.len());
+    debug_assert_eq!(y.len(), x.len());
     in_pool(|| {
         y.par_chunks_mut(PART).zip(x.par_chunks(PART)).for_each(|(y, x)| {
             y.iter_mut().zip(x).for_each(|(y, x)| *y += x);
@@ -19,7 +19,7 @@ pub fn add(y: &mut [f32], x: &[f32]) {
 
 /// `y *= x`.
 pub fn multiply(y: &mut [f32], x: &[f32]) {
-    assert_eq!(y.len(), x.len());
+    debug_assert_eq!(y.len(), x.len());
     in_pool(|| {
         y.par_chunks_mut(PART).zip(x.par_chunks(PART)).for_each(|(y, x)| {
             y.iter_mut().zip(x).for_each(|(y, x)| *y *= x);
@@ -34,7 +34,7 @@ pub fn scaled(x: &[f32], scale: f32) -> Vec<f32> {
 
 /// `y = round(y + round(scale · x))`.
 pub fn add_scaled(y: &mut [f32], x: &[f32], scale: f32, compute: Compute) {
-    assert_eq!(y.len(), x.len());
+    debug_assert_eq!(y.len(), x.len());
     in_pool(|| {
         y.par_chunks_mut(PART).zip(x.par_chunks(PART)).for_each(|(y, x)| {
             let mut part = [0.0_f32; PART];

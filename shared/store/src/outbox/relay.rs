@@ -84,7 +84,11 @@ impl Relay {
     }
 
     /// Publishes what waits until nothing more can go; the lanes that cannot be published now.
-    async fn publish_waiting(&self, publisher: &impl Publish, losses: &mut LossWatch) -> Result<Pass, Error> {
+    async fn publish_waiting(
+        &self,
+        publisher: &impl Publish,
+        losses: &mut LossWatch,
+    ) -> Result<BTreeSet<String>, Error> {
         let mut blocked = BTreeSet::new();
         loop {
             let batch = self.waiting(&blocked).await?;

@@ -105,12 +105,12 @@ impl LayerRows<'_> {
     /// The gradient of the layer's input from that of its output.
     pub(super) fn backward(
         &self,
-        tape: LayerTape,
+        tape: &LayerTape,
         dy_td: Vec<f32>,
         gradients: &mut Gradients,
     ) -> Result<Vec<f32>> {
-        let dmiddle_td = self.feed_forward_back(&tape, dy_td, gradients)?;
-        self.attention_back(&tape, dmiddle_td, gradients)
+        let dmiddle_td = self.feed_forward_back(tape, dy_td, gradients)?;
+        self.attention_back(tape, dmiddle_td, gradients)
     }
 
     fn feed_forward_back(

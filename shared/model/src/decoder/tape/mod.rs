@@ -162,7 +162,7 @@ impl Tape {
                     .1
                     .ok_or_else(|| Error::Argument("a layer kept nothing".to_owned()))?,
             };
-            dx_td = rows.backward(tape, dx_td, gradients)?;
+            dx_td = rows.backward(&tape, dx_td, gradients)?;
         }
         if let Some(var) = decoder.model.embedding_vd.var() {
             embedding_gradient(&dx_td, decoder.config().hidden_size, &tokens, gradients.sum(var)?);
