@@ -202,6 +202,22 @@ def smollm2(probe, folder, file):
                   .endswith("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"))
 
 
+def learnt_tokenizer(probe):
+    """transformers reads a tokenizer learnt by us, and gives the same ids with it."""
+    rng = np.random.default_rng(7)
+    words = ["the", "Rain", "naïve", "東京", "don't", "x_1", "12", "stay", "staying", "\t", "🙂", "=", "(f)"]
+    texts = [" ".join(words[int(n)] for n in rng.integers(0, len(words), 40)) + "\n\n" for _ in range(200)]
+    with tempfile.TemporaryDirectory() as folder:
+        ask(probe, ["learn", 512, folder], texts)
+        theirs = transformers.AutoTokenizer.from_pretrained(folder)
+        more = texts[:20] + ["unseen Ωmega\r\n  \u0001", "<|im_start|>user\nhi<|im_end|>", "a" * 300]
+        ours = ask(probe, ["encode", folder], more)
+        check("learnt tokenizer: ids", [theirs(t, add_special_tokens=False).input_ids for t in more] == ours)
+        check("learnt tokenizer: texts", [theirs.decode(ids) for ids in ours] == more)
+        named = (theirs.bos_token, theirs.eos_token, theirs.pad_token, theirs.chat_template)
+        check("learnt tokenizer: special tokens", named == ("<|endoftext|>", "<|endoftext|>", "<|pad|>", None), str(named))
+
+
 def vocabularies(probe, folder):
     """The ids that llama.cpp expects of its test texts, under the pre-tokenizer that each vocabulary names."""
     for path in sorted(glob.glob(os.path.join(folder, "ggml-vocab-*.gguf"))):
@@ -226,7 +242,8 @@ def main():
     parser.add_argument("--vocabularies")
     parser.add_argument("--only")
     a = parser.parse_args()
-    checks = {"tiny": lambda: tiny_models(a.probe), "gguf": lambda: quantised_blocks(a.probe)}
+    checks = {"tiny": lambda: tiny_models(a.probe), "gguf": lambda: quantised_blocks(a.probe),
+              "learnt": lambda: learnt_tokenizer(a.probe)}
     if a.smollm2:
         checks["smollm2"] = lambda: smollm2(a.probe, a.smollm2, a.smollm2_gguf)
     else:
