@@ -14,22 +14,8 @@ use crate::{
 
 const QUESTION: &str = "What is the process by which plants make food from sunlight called?";
 
-/// What the demo deploys under; runs of an earlier kind put an ending to it.
-const NAME: &str = "sciq-demo";
-
-/// Ends what earlier runs have deployed: one run leaves one deployment, however many came before it.
-pub(super) async fn remove_earlier(api: &Api) -> Result<()> {
-    for deployment in api.list("/api/v1/deployments").await? {
-        let ours = deployment["name"]
-            .as_str()
-            .and_then(|name| name.strip_prefix(NAME))
-            .is_some_and(|ending| ending.is_empty() || ending.starts_with('-'));
-        if ours {
-            api.delete(&format!("/api/v1/deployments/{}", text(&deployment, "id")?)).await?;
-        }
-    }
-    Ok(())
-}
+/// What the demo deploys under.
+pub(super) const NAME: &str = "sciq-demo";
 
 pub(super) async fn run(api: &Api, compiled: &Made, report: &mut Report) -> Result<()> {
     heading(5, "Deploy it and ask");

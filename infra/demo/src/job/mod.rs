@@ -3,6 +3,7 @@
 mod bill;
 mod chat;
 mod compile;
+mod earlier;
 mod evaluate;
 mod train;
 mod upload;
@@ -35,7 +36,7 @@ pub(crate) async fn run(folder: &Path, parts: &Path, interrupted: &CancellationT
 async fn steps(stack: &Stack, folder: &Path, parts: &Path, report: &mut Report) -> Result<()> {
     fact("console and API", &stack.url);
     let api = Api::new(&stack.url, &stack.key)?;
-    chat::remove_earlier(&api).await?;
+    earlier::clear(&api).await?;
     let files = data::prepare(&folder.join("data"), parts)?;
     let inputs = upload::run(&api, &files, parts).await?;
     let tuned = train::run(&api, &inputs, report).await?;
