@@ -8,6 +8,7 @@ use anneal_contracts::engine::{Dpo, DpoLoss};
 use anneal_kernels::{IGNORE, linear_log_probs};
 use anneal_model::{Decoder, DropoutState};
 use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
 
 use super::{
     Error, Result,
@@ -16,7 +17,7 @@ use super::{
 };
 
 /// Log-probabilities of the two completions of a pair: sums over their targets, or means for `ipo`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PairLogs {
     pub(crate) chosen: f64,
     pub(crate) rejected: f64,
@@ -27,7 +28,7 @@ pub(crate) struct PairLogs {
 pub(crate) struct ReferenceLogs(HashMap<u64, PairLogs>);
 
 /// Sums over the pairs of some passes.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PairSums {
     pub(crate) loss: f64,
     pub(crate) pairs: u64,
@@ -49,6 +50,12 @@ impl PairSums {
         self.policy.rejected += other.policy.rejected;
         self.reference.chosen += other.reference.chosen;
         self.reference.rejected += other.reference.rejected;
+    }
+
+    pub(crate) fn is_finite(&self) -> bool {
+        let logs = |logs: PairLogs| logs.chosen + logs.rejected;
+        let sums = [self.loss, self.reward_chosen, self.reward_rejected];
+        sums.into_iter().chain([logs(self.policy), logs(self.reference)]).all(f64::is_finite)
     }
 
     fn pair(dpo: &Dpo, policy: PairLogs, reference: PairLogs) -> Self {

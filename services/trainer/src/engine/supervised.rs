@@ -2,6 +2,7 @@
 
 use anneal_kernels::linear_cross_entropy;
 use anneal_model::{Decoder, DropoutState};
+use serde::{Deserialize, Serialize};
 
 use super::{
     Result,
@@ -10,7 +11,7 @@ use super::{
 };
 
 /// Sums over the targets of some passes.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TokenSums {
     /// Sum of `-log p`.
     pub(crate) loss: f64,
