@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use anneal_contracts::engine::{Dpo, DpoLoss};
 use anneal_kernels::{IGNORE, rows::TokenWeights};
 use anneal_model::{Decoder, DropoutState, Gradients};
+use serde::{Deserialize, Serialize};
 
 use super::{Error, Result, backward::Pass, batch::MicroBatch};
 
 /// Log-probabilities of the two completions of a pair: sums over their targets, or means for `ipo`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PairLogs {
     pub(crate) chosen: f64,
     pub(crate) rejected: f64,
@@ -22,7 +23,7 @@ pub(crate) struct PairLogs {
 pub(crate) struct ReferenceLogs(HashMap<u64, PairLogs>);
 
 /// Sums over the pairs of some passes.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PairSums {
     pub(crate) loss: f64,
     pub(crate) pairs: u64,
@@ -44,6 +45,12 @@ impl PairSums {
         self.policy.rejected += other.policy.rejected;
         self.reference.chosen += other.reference.chosen;
         self.reference.rejected += other.reference.rejected;
+    }
+
+    pub(crate) fn is_finite(&self) -> bool {
+        let logs = |logs: PairLogs| logs.chosen + logs.rejected;
+        let sums = [self.loss, self.reward_chosen, self.reward_rejected];
+        sums.into_iter().chain([logs(self.policy), logs(self.reference)]).all(f64::is_finite)
     }
 
     fn pair(dpo: &Dpo, policy: PairLogs, reference: PairLogs) -> Self {

@@ -5,11 +5,12 @@ use anneal_kernels::{
     rows::{TokenLosses, TokenWeights},
 };
 use anneal_model::{Decoder, DropoutState, Gradients};
+use serde::{Deserialize, Serialize};
 
 use super::{Error, Result, backward::Pass, batch::MicroBatch};
 
 /// Sums over the targets of some passes.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct TokenSums {
     /// Sum of `-log p`.
     pub(crate) loss: f64,
