@@ -40,9 +40,24 @@ pub struct EvaluatorSpec {
     /// Longest context in tokens; the model's own limit when absent.
     #[serde(default)]
     pub max_length: Option<usize>,
+    /// Resamples behind a standard error that has no closed form; 0 gives no standard errors.
+    #[serde(default = "default_bootstrap")]
+    pub bootstrap_iterations: usize,
+    /// The share of a split's rows, 0 to 1, that may be unusable before its task fails.
+    #[serde(default = "default_bad_rows")]
+    pub bad_row_share: f64,
     /// Continue from the samples already in `output_dir`.
     #[serde(default = "yes")]
     pub resume: bool,
+    /// A checkpoint folder to continue from: its samples are not scored again.
+    #[serde(default)]
+    pub resume_from: Option<String>,
+    /// Where checkpoint folders are written; without it none are, and `output_dir` alone holds what was scored.
+    #[serde(default)]
+    pub checkpoint_dir: Option<String>,
+    /// Least seconds between two checkpoints. One is written at a stop in any case.
+    #[serde(default = "default_checkpoint_seconds")]
+    pub checkpoint_seconds: u64,
     /// Where everything is written.
     pub output_dir: String,
 }
@@ -55,6 +70,10 @@ pub struct EvaluationTask {
     pub name: String,
     /// The rows: a file, or a folder of splits.
     pub dataset: String,
+    /// The name in results and files in place of the task's own; needed where one task is named twice. Of several tasks
+    /// it takes the place of their common beginning (`ceval-valid_law` becomes `mine_law`).
+    #[serde(default)]
+    pub alias: Option<String>,
     /// Examples in the prompt; the task's own default when absent.
     #[serde(default)]
     pub num_fewshot: Option<usize>,
@@ -84,6 +103,15 @@ fn fp32() -> String {
 }
 const fn default_seed() -> u64 {
     1234
+}
+const fn default_bootstrap() -> usize {
+    100_000
+}
+const fn default_bad_rows() -> f64 {
+    0.01
+}
+const fn default_checkpoint_seconds() -> u64 {
+    60
 }
 const fn yes() -> bool {
     true

@@ -1,13 +1,15 @@
 //! The few pieces of Python that the reference harness's results depend on: `repr` and `str`, literals, `json.dumps`,
-//! `random.Random`. Each follows CPython 3.11 for the values that occur in datasets; none is a general port.
+//! `random.Random`, patterns. Each follows CPython 3.11 for the values that occur in datasets; none is a general port.
 
 mod json;
 mod literal;
+mod pattern;
 mod random;
 mod repr;
 
 pub use json::dumps;
 pub use literal::{LiteralError, literal_eval};
+pub use pattern::{pattern, without};
 pub use random::Random;
 pub use repr::{float_repr, repr, str_of};
 

@@ -4,9 +4,6 @@ use super::classification::{brier, f1, matthews};
 use super::metrics::Metric;
 use super::stderr::{bootstrap, standard_error};
 
-/// The harness's number of resamples.
-const BOOTSTRAP_ITERATIONS: usize = 100_000;
-
 /// How rows are put together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aggregation {
@@ -62,8 +59,22 @@ impl Aggregation {
     }
 }
 
-/// A figure and its standard error, where one is defined.
-pub fn aggregate(aggregation: Aggregation, rows: &[Metric]) -> Result<(f64, Option<f64>), String> {
+/// A figure and its standard error, where one is defined; `iterations` resamples stand behind an error that has no
+/// closed form. Without any, no error is given (as `bootstrap_iters=0` of the harness).
+pub fn aggregate(
+    aggregation: Aggregation,
+    rows: &[Metric],
+    iterations: usize,
+) -> Result<(f64, Option<f64>), String> {
+    let (value, error) = with_error(aggregation, rows, iterations)?;
+    Ok((value, error.filter(|_| iterations > 0)))
+}
+
+fn with_error(
+    aggregation: Aggregation,
+    rows: &[Metric],
+    iterations: usize,
+) -> Result<(f64, Option<f64>), String> {
     use Aggregation as A;
     match aggregation {
         A::Mean => {
@@ -77,14 +88,14 @@ pub fn aggregate(aggregation: Aggregation, rows: &[Metric]) -> Result<(f64, Opti
                 sorted.sort_by(f64::total_cmp);
                 sorted[sorted.len() / 2]
             };
-            let error = bootstrap(&values, BOOTSTRAP_ITERATIONS, of);
+            let error = bootstrap(&values, iterations, of);
             values.sort_by(f64::total_cmp);
             Ok((values[values.len() / 2], error))
         }
         A::Perplexity => {
             let values = numbers(rows)?;
             let of = |sample: &[&f64]| (-sample.iter().copied().sum::<f64>() / sample.len() as f64).exp();
-            Ok(((-mean(&values)).exp(), bootstrap(&values, BOOTSTRAP_ITERATIONS, of)))
+            Ok(((-mean(&values)).exp(), bootstrap(&values, iterations, of)))
         }
         A::WeightedPerplexity => weighted_mean(rows).map(|value| ((-value).exp(), None)),
         A::BitsPerByte => weighted_mean(rows).map(|value| (-value / std::f64::consts::LN_2, None)),
@@ -95,12 +106,12 @@ pub fn aggregate(aggregation: Aggregation, rows: &[Metric]) -> Result<(f64, Opti
             let of = |sample: &[&(i64, i64)]| {
                 f1(&sample.iter().map(|pair| **pair).collect::<Vec<_>>()).unwrap_or(0.0)
             };
-            Ok((value, bootstrap(&pairs, BOOTSTRAP_ITERATIONS, of)))
+            Ok((value, bootstrap(&pairs, iterations, of)))
         }
         A::Matthews => {
             let pairs = pairs(rows)?;
             let of = |sample: &[&(i64, i64)]| matthews(&sample.iter().map(|pair| **pair).collect::<Vec<_>>());
-            Ok((matthews(&pairs), bootstrap(&pairs, BOOTSTRAP_ITERATIONS, of)))
+            Ok((matthews(&pairs), bootstrap(&pairs, iterations, of)))
         }
         A::Brier => {
             let all: Option<Vec<(i64, Vec<f64>)>> = rows
@@ -173,11 +184,15 @@ mod tests {
     #[test]
     fn perplexities_weigh_rows_by_their_length() {
         let rows = [Metric::Weighted(-10.0, 4.0), Metric::Weighted(-2.0, 2.0)];
-        assert!((aggregate(Aggregation::WeightedPerplexity, &rows).unwrap().0 - 2.0_f64.exp()).abs() < 1e-12);
-        assert!((aggregate(Aggregation::BitsPerByte, &rows).unwrap().0 - 2.0 / 2.0_f64.ln()).abs() < 1e-12);
-        let (loss, error) =
-            aggregate(Aggregation::WeightedMean, &[Metric::Weighted(10.0, 4.0), Metric::Weighted(2.0, 2.0)])
-                .unwrap();
+        assert!(
+            (aggregate(Aggregation::WeightedPerplexity, &rows, 1000).unwrap().0 - 2.0_f64.exp()).abs()
+                < 1e-12
+        );
+        assert!(
+            (aggregate(Aggregation::BitsPerByte, &rows, 1000).unwrap().0 - 2.0 / 2.0_f64.ln()).abs() < 1e-12
+        );
+        let rows = [Metric::Weighted(10.0, 4.0), Metric::Weighted(2.0, 2.0)];
+        let (loss, error) = aggregate(Aggregation::WeightedMean, &rows, 1000).unwrap();
         assert!((loss - 2.0).abs() < 1e-12);
         // residuals 2 and -2: sqrt(2/1 * 8) / 6
         assert!((error.unwrap() - 4.0 / 6.0).abs() < 1e-12);
@@ -185,6 +200,16 @@ mod tests {
 
     #[test]
     fn a_mean_of_sums_is_refused() {
-        assert!(aggregate(Aggregation::Mean, &[Metric::Weighted(1.0, 2.0)]).is_err());
+        assert!(aggregate(Aggregation::Mean, &[Metric::Weighted(1.0, 2.0)], 0).is_err());
+    }
+
+    #[test]
+    fn the_number_of_resamples_decides_the_error() {
+        let rows: Vec<Metric> = (0..9).map(|n| Metric::Number(-f64::from(n) / 3.0)).collect();
+        let error = |iterations| aggregate(Aggregation::Perplexity, &rows, iterations).unwrap().1;
+        assert!(error(100).is_some() && error(1000).is_some());
+        assert_ne!(error(100), error(1000));
+        assert_eq!(error(0), None);
+        assert_eq!(aggregate(Aggregation::Mean, &rows, 0).unwrap().1, None);
     }
 }

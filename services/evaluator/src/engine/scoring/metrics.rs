@@ -289,17 +289,19 @@ fn generated(
         (_, Value::Array(all)) if task.multiple_target => all.iter().map(target_text).collect(),
         (_, one) => vec![target_text(one)],
     };
-    Ok(metrics
+    metrics
         .iter()
         .map(|metric| {
             let value = if metric.name == "token_f1" {
                 Metric::Number(golds.iter().map(|gold| token_f1(&answer, gold)).fold(0.0, f64::max))
             } else {
-                truth(golds.iter().any(|gold| metric.exact.matches(&answer, gold)))
+                let matched: Vec<bool> =
+                    golds.iter().map(|gold| metric.exact.matches(&answer, gold)).collect::<Result<_, _>>()?;
+                truth(matched.contains(&true))
             };
-            (metric.name.clone(), value)
+            Ok((metric.name.clone(), value))
         })
-        .collect())
+        .collect()
 }
 
 fn conversation(metrics: &[MetricOf], filtered: &[Filtered]) -> Result<Vec<(String, Metric)>, String> {

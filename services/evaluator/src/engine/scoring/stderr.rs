@@ -24,25 +24,24 @@ pub(super) fn bootstrap<T: Sync>(
     iterations: usize,
     statistic: impl Fn(&[&T]) -> f64 + Sync,
 ) -> Option<f64> {
-    if items.len() < 2 {
+    if items.len() < 2 || iterations == 0 {
         return None;
     }
     let chunk = CHUNK.min(iterations);
-    let results: Vec<f64> = (0..iterations / chunk)
-        .into_par_iter()
-        .flat_map_iter(|seed| {
-            let mut random = Random::new(seed as u64);
-            let mut sample: Vec<&T> = Vec::with_capacity(items.len());
-            let draws: Vec<f64> = (0..chunk)
-                .map(|_| {
-                    sample.clear();
-                    sample.extend((0..items.len()).map(|_| &items[random.choice(items.len())]));
-                    statistic(&sample)
-                })
-                .collect();
-            draws
-        })
-        .collect();
+    let draws_of = |seed: usize| {
+        let mut random = Random::new(seed as u64);
+        let mut sample: Vec<&T> = Vec::with_capacity(items.len());
+        let draws: Vec<f64> = (0..chunk)
+            .map(|_| {
+                sample.clear();
+                sample.extend((0..items.len()).map(|_| &items[random.choice(items.len())]));
+                statistic(&sample)
+            })
+            .collect();
+        draws
+    };
+    let results: Vec<f64> =
+        anneal_kernels::in_pool(|| (0..iterations / chunk).into_par_iter().flat_map_iter(draws_of).collect());
     Some(sample_deviation(&results))
 }
 
