@@ -1,15 +1,23 @@
 //! `cargo xtask bench <what>`: figures, never assertions.
 
+mod train;
+
 use anyhow::Result;
 use clap::ValueEnum;
 
-use crate::{cargo::build_release, parts, stack::hand_over};
+use crate::{
+    cargo::{build_release, target_dir},
+    parts,
+    stack::hand_over,
+};
 
 /// What can be measured.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum What {
     /// The idle stack, time to the first engine line, API latency with many tasks, and many clients at once.
     Stack,
+    /// The training engine and its peer, in turn, on the same rows.
+    Train,
 }
 
 /// Builds in release and runs one benchmark.
@@ -20,5 +28,6 @@ pub(crate) fn measure(what: What, rest: &[String]) -> Result<()> {
         What::Stack => {
             hand_over("anneal-demo", std::iter::once("bench-stack").chain(rest.iter().map(String::as_str)))
         }
+        What::Train => train::run(&target_dir()?.join("release"), rest),
     }
 }

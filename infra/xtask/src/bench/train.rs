@@ -1,0 +1,210 @@
+//! `cargo xtask bench train -- --python P --peers DIR --data DIR --model DIR`: the engine and a PyTorch peer in turn (A B A B) on
+//! the same rows with the same hyper-parameters, and the ratios, pair by pair.
+//!
+//! The peer is `peer_train.py` of the folder `--peers`; what it needs is installed in the environment of `--python`.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Parser, ValueEnum};
+use serde_json::{Value, json};
+
+use crate::cargo::say;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask bench train --", no_binary_name = true)]
+struct Arguments {
+    /// The Python that has PyTorch, transformers, TRL and PEFT.
+    #[arg(long)]
+    python: PathBuf,
+    /// The folder with `peer_train.py`.
+    #[arg(long)]
+    peers: PathBuf,
+    /// The folder with `sft/alpaca_en_demo.json`, `preference/dpo_en_demo.json` and `wiki_demo/wiki_demo.txt`.
+    #[arg(long)]
+    data: PathBuf,
+    /// A Hugging Face folder.
+    #[arg(long)]
+    model: PathBuf,
+    /// What to train; all when none is named.
+    #[arg(long = "case", value_enum)]
+    cases: Vec<Case>,
+    /// Rows of an epoch.
+    #[arg(long, default_value_t = 24)]
+    rows: usize,
+    /// How often each side runs.
+    #[arg(long, default_value_t = 2)]
+    runs: usize,
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+    /// More arguments of the peer, such as `--packing` or `--checkpointing=off`.
+    #[arg(long = "peer", allow_hyphen_values = true)]
+    peer: Vec<String>,
+}
+
+/// A cell of the matrix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Case {
+    SftLora,
+    SftFull,
+    DpoLora,
+    Pretrain,
+}
+
+impl Case {
+    const ALL: [Self; 4] = [Self::SftLora, Self::SftFull, Self::DpoLora, Self::Pretrain];
+
+    fn file(self) -> &'static str {
+        match self {
+            Self::SftLora | Self::SftFull => "sft/alpaca_en_demo.json",
+            Self::DpoLora => "preference/dpo_en_demo.json",
+            Self::Pretrain => "wiki_demo/wiki_demo.txt",
+        }
+    }
+
+    /// Task type, method, batch, sequence length, learning rate.
+    fn shape(self) -> (&'static str, &'static str, usize, usize, f64) {
+        match self {
+            Self::SftLora => ("sft", "lora", 4, 1024, 2e-4),
+            Self::SftFull => ("sft", "full", 4, 1024, 1e-5),
+            Self::DpoLora => ("dpo", "lora", 2, 1024, 5e-6),
+            Self::Pretrain => ("pretrain", "full", 2, 512, 1e-4),
+        }
+    }
+}
+
+/// One run of either side.
+#[derive(Clone, Copy, Debug)]
+struct Figures {
+    samples_per_second: f64,
+    tokens_per_second: f64,
+    peak_megabytes: f64,
+}
+
+/// Runs the benchmark and prints a table for each case.
+pub(super) fn run(programs: &Path, rest: &[String]) -> Result<()> {
+    let arguments = Arguments::try_parse_from(rest)?;
+    let cases = if arguments.cases.is_empty() { Case::ALL.to_vec() } else { arguments.cases.clone() };
+    let folder = std::env::temp_dir().join(format!("anneal-bench-train-{}", std::process::id()));
+    fs::create_dir_all(&folder)?;
+    let outcome = cases.into_iter().try_for_each(|case| measure(programs, &arguments, case, &folder));
+    fs::remove_dir_all(&folder)?;
+    outcome
+}
+
+fn measure(programs: &Path, arguments: &Arguments, case: Case, folder: &Path) -> Result<()> {
+    let data = rows(&arguments.data.join(case.file()), arguments.rows, folder)?;
+    let mut pairs = Vec::new();
+    for run in 1..=arguments.runs {
+        say(&format!("{case:?}, run {run} of {}: ours", arguments.runs));
+        let ours = ours(programs, arguments, case, &data, folder)?;
+        say(&format!("{case:?}, run {run} of {}: the peer", arguments.runs));
+        pairs.push((ours, peer(arguments, case, &data)?));
+    }
+    print(case, &pairs)
+}
+
+/// The first rows of a file, in a file of their own.
+fn rows(path: &Path, count: usize, folder: &Path) -> Result<PathBuf> {
+    let text = fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let name = path.file_name().context("no file name")?;
+    let part = if path.extension().is_some_and(|ending| ending == "json") {
+        let all: Vec<Value> = serde_json::from_str(&text)?;
+        serde_json::to_string(&all.into_iter().take(count).collect::<Vec<_>>())?
+    } else {
+        text.lines().filter(|line| !line.trim().is_empty()).take(count).collect::<Vec<_>>().join("\n")
+    };
+    let part_path = folder.join(name);
+    fs::write(&part_path, part)?;
+    Ok(part_path)
+}
+
+fn ours(
+    programs: &Path,
+    arguments: &Arguments,
+    case: Case,
+    data: &Path,
+    folder: &Path,
+) -> Result<Figures> {
+    let (task_type, method, batch, length, rate) = case.shape();
+    let output = folder.join("output");
+    let _ = fs::remove_dir_all(&output);
+    let spec = json!({
+        "task_type": task_type, "method": method, "precision": "bf16", "device": "cpu", "threads": arguments.threads,
+        "model": arguments.model, "dataset": data, "split": [100, 0, 0], "shuffle": false, "sequence_length": length,
+        "packing": case == Case::Pretrain, "epochs": 1, "micro_batch_size": batch, "global_batch_size": batch,
+        "optimizer": {"learning_rate": rate, "schedule": "linear"}, "save_interval": 1_000_000, "output_dir": output,
+    });
+    let path = folder.join("spec.json");
+    fs::write(&path, spec.to_string())?;
+    let mut command = Command::new(programs.join("anneal-trainer"));
+    let lines = lines_of(command.arg("run").arg(&path))?;
+    let values: Vec<&Value> =
+        lines.iter().filter(|line| line["type"] == "metric").map(|line| &line["values"]).collect();
+    let sum = |key: &str| values.iter().filter_map(|values| values[key].as_f64()).sum::<f64>();
+    let peak = values.iter().filter_map(|values| values["peak_rss_bytes"].as_f64()).fold(0.0, f64::max);
+    let seconds = sum("step_seconds");
+    if seconds <= 0.0 {
+        bail!("the engine reported no steps");
+    }
+    let samples = if case == Case::Pretrain { sum("tokens") / length as f64 } else { arguments.rows as f64 };
+    Ok(Figures {
+        samples_per_second: samples / seconds,
+        tokens_per_second: sum("tokens") / seconds,
+        peak_megabytes: peak / 1e6,
+    })
+}
+
+fn peer(arguments: &Arguments, case: Case, data: &Path) -> Result<Figures> {
+    let (task_type, method, batch, length, rate) = case.shape();
+    let mut command = Command::new(&arguments.python);
+    command.arg(arguments.peers.join("peer_train.py")).args(["--engine", "trl", "--precision", "bf16", "--steps", "0"]);
+    command.args(["--method", task_type, "--tuning", method]).arg("--model").arg(&arguments.model);
+    command.arg("--data").arg(data).args(["--rows", &arguments.rows.to_string(), "--batch", &batch.to_string()]);
+    command.args(["--max-len", &length.to_string(), "--lr", &rate.to_string()]);
+    command.args(["--threads", &arguments.threads.to_string()]).args(&arguments.peer);
+    let lines = lines_of(&mut command)?;
+    let summary = lines.iter().rev().find_map(|line| line.get("summary")).context("the peer gave no summary")?;
+    let number = |key: &str| summary[key].as_f64().with_context(|| format!("the peer's summary has no {key}"));
+    Ok(Figures {
+        samples_per_second: number("samples_per_second")?,
+        tokens_per_second: number("real_tokens_per_second").or_else(|_| number("tokens_per_second"))?,
+        peak_megabytes: number("rss_peak_mb")?,
+    })
+}
+
+/// The JSON lines that a program prints; it must end well.
+fn lines_of(command: &mut Command) -> Result<Vec<Value>> {
+    let output = command.stderr(Stdio::inherit()).output().with_context(|| format!("{command:?}"))?;
+    if !output.status.success() {
+        bail!("{command:?} ended with {}:\n{}", output.status, String::from_utf8_lossy(&output.stdout));
+    }
+    let text = String::from_utf8(output.stdout)?;
+    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+}
+
+fn print(case: Case, pairs: &[(Figures, Figures)]) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "\n| {case:?} | ours | peer | ours / peer, each pair |\n|---|---|---|---|")?;
+    let figures: [(&str, fn(&Figures) -> f64); 3] = [
+        ("samples/s", |figures| figures.samples_per_second),
+        ("tokens/s", |figures| figures.tokens_per_second),
+        ("peak memory, MB", |figures| figures.peak_megabytes),
+    ];
+    for (name, of) in figures {
+        let ratios: Vec<String> = pairs.iter().map(|(a, b)| format!("{:.2}", of(a) / of(b))).collect();
+        let median = |side: fn(&(Figures, Figures)) -> &Figures| {
+            let mut values: Vec<f64> = pairs.iter().map(|pair| of(side(pair))).collect();
+            values.sort_by(f64::total_cmp);
+            values[values.len() / 2]
+        };
+        let (ours, peer) = (median(|pair| &pair.0), median(|pair| &pair.1));
+        writeln!(out, "| {name} | {ours:.2} | {peer:.2} | {} |", ratios.join(", "))?;
+    }
+    Ok(())
+}
