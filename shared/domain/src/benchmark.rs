@@ -24,7 +24,7 @@ const fn family(name: &'static str, description: &'static str, prefix: &'static 
 }
 
 /// Every built-in benchmark, by name.
-pub const BENCHMARKS: [Benchmark; 21] = [
+pub const BENCHMARKS: [Benchmark; 22] = [
     one(
         "arc_challenge",
         "ARC, the challenge set: science questions of school examinations (Clark et al. 2018)",
@@ -46,6 +46,7 @@ pub const BENCHMARKS: [Benchmark; 21] = [
     ),
     one("heldout_loss", "Loss per token on the assistant turns of a fine-tuning dataset that was held out"),
     one("hellaswag", "HellaSwag: which ending follows (Zellers et al. 2019)"),
+    one("ifeval", "IFEval: instructions whose following can be checked (Zhou et al. 2023)"),
     one("lambada_openai", "LAMBADA: the last word of a passage (Paperno et al. 2016)"),
     family("mmlu", "MMLU: knowledge in 57 subjects (Hendrycks et al. 2021)", "mmlu_"),
     one("openbookqa", "OpenBookQA: elementary science applied (Mihaylov et al. 2018)"),

@@ -138,10 +138,14 @@ fn options_that_would_not_act_are_refused() {
 
 #[test]
 fn evaluations() {
-    let rows = |n: usize| vec![json!({"benchmark": "arc_easy", "dataset": DATASET}); n];
+    let row = |n: usize| json!({"benchmark": "arc_easy", "dataset": DATASET, "alias": format!("part-{n}")});
+    let rows = |n: usize| (0..n).map(row).collect::<Vec<_>>();
     let spec = |datasets: Value| json!({"kind": "evaluation", "model_source": "builtin", "model": MODEL, "datasets": datasets});
     assert_eq!(refused(spec(json!(rows(3)))), Vec::<String>::new());
     assert_eq!(refused(spec(json!([]))), ["spec.datasets"]);
+    let twice = json!([{"benchmark": "piqa", "dataset": DATASET}, {"benchmark": "piqa", "dataset": DATASET}]);
+    assert_eq!(refused(spec(twice)), ["spec.datasets[1].benchmark"]);
+    assert_eq!(refused(spec(json!([row(0), row(0)]))), ["spec.datasets[1].alias"]);
     let bad = json!([{"benchmark": "../x", "dataset": DATASET, "limit": 0}]);
     assert_eq!(refused(spec(bad)), ["spec.datasets[0].benchmark", "spec.datasets[0].limit"]);
     for (count, free) in [(1, true), (2, true), (3, false)] {

@@ -2,7 +2,11 @@
 //! a terminal state is immutable, a stale epoch has no effect, charged time never exceeds leased time, epochs only grow.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use anneal_contracts::{
     Trace,
@@ -89,6 +93,8 @@ struct Schedule<'a> {
     held: BTreeMap<usize, u64>,
     last_claim: Option<(ClaimTask, u64)>,
     last_finish: Option<FinishTask>,
+    /// Every epoch that its worker finished: saying so again is no news, whatever happened since.
+    finished: BTreeSet<u64>,
     seq: u64,
     /// True time, which is never set back: how long it has gone on, and when the newest epoch began.
     elapsed_ms: i64,
@@ -149,6 +155,7 @@ impl<'a> Schedule<'a> {
             held: BTreeMap::new(),
             last_claim: None,
             last_finish: None,
+            finished: BTreeSet::new(),
             seq: 0,
             elapsed_ms: 0,
             claimed_ms: 0,
@@ -273,13 +280,13 @@ impl<'a> Schedule<'a> {
                 let held = self.holds(&before, worker);
                 let asked = ask.clone();
                 let reply = self.run(|tx| async move { tasks::finish(&tx, &asked).await }).await;
-                let repeated = self.last_finish.as_ref().is_some_and(|last| last.epoch == epoch);
-                if repeated {
+                if self.finished.contains(&epoch) {
                     reply.unwrap();
                     assert_eq!(self.row().await.state, before.state, "a second finish changes nothing");
                 } else {
                     self.effect(held, &before, reply).await;
                     if held {
+                        self.finished.insert(epoch);
                         self.last_finish = Some(ask);
                     }
                 }

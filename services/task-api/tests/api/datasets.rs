@@ -98,7 +98,7 @@ async fn a_split_is_added_and_replaced_and_every_version_stays() {
 async fn every_file_of_an_archive_is_checked_and_its_errors_name_it() {
     let stack = Stack::start().await;
     let good = "{\"prompt\":\"a\",\"completion\":\"b\"}\n";
-    let bad = zipped(&[("train.jsonl", &format!("{good}{{\"prompt\":1}}\n")), ("test.jsonl", "nonsense\n")]);
+    let bad = zipped(&[("train.jsonl", &format!("{good}{{\"prompt\":1}}\n")), ("test.jsonl", "{nonsense\n")]);
     let refused = stack.upload("name=x&kind=sft", bad.clone()).await;
     let errors = refused.json["errors"].as_array().unwrap();
     let told: Vec<_> = errors.iter().map(|error| (&error["file"], &error["line"])).collect();
