@@ -3,67 +3,14 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use anneal_tests::{Client, Platform, client::id_of, inputs, platform::within};
-use serde_json::{Value, json};
-
-const A_WHILE: Duration = Duration::from_secs(120);
-const STEPS: u64 = 600;
-const SAVE: u64 = 50;
-
-/// A tiny model and its rows, on a platform with a trainer.
-struct Bench {
-    platform: Platform,
-    client: Client,
-    model: String,
-    dataset: String,
-}
-
-impl Bench {
-    async fn start() -> Self {
-        let platform = Platform::start_with(&["trainer"]).await;
-        let client = platform.client();
-        let model = client.model("tiny", &inputs::tiny_model(platform.folder())).await;
-        let dataset = client.dataset("chat", "sft", inputs::chat_rows(200)).await;
-        Self { platform, client, model, dataset }
-    }
-
-    async fn train(&self) -> String {
-        self.client.launch("train", inputs::training(&self.model, &self.dataset, STEPS, SAVE)).await
-    }
-
-    /// Waits until a checkpoint was committed and the run is still under way.
-    async fn has_checkpoint(&self, task: &str) {
-        let path = format!("/api/v1/tasks/{task}/checkpoints");
-        within(A_WHILE, || async {
-            self.client.try_get(&path).await.is_ok_and(|list| !list["data"].as_array().unwrap().is_empty())
-        })
-        .await;
-    }
-
-    async fn succeeds(&self, task: &str) -> Value {
-        let shown = self.client.reaches(task, &["succeeded"], A_WHILE).await;
-        self.the_books_balance().await;
-        shown
-    }
-
-    /// I3: the ledger sums to zero and equals what the usage stream says.
-    async fn the_books_balance(&self) {
-        let audited = || async {
-            let (status, audit) = self.client.post("/api/v1/billing/audit", &json!({})).await;
-            status.is_success() && audit["difference_microcredits"] == 0
-        };
-        within(Duration::from_secs(30), audited).await;
-        let ledger = self.client.get("/api/v1/billing/ledger?limit=1").await;
-        assert_eq!(ledger["ledger_sum_microcredits"], 0, "{ledger}");
-    }
-
-    /// The losses of a run that nothing disturbed.
-    async fn undisturbed(&self) -> Vec<(u64, u64)> {
-        let task = self.train().await;
-        self.succeeds(&task).await;
-        self.client.losses(&task).await
-    }
-}
+use anneal_tests::{
+    Client, Platform,
+    bench::{A_WHILE, Bench, STEPS},
+    client::id_of,
+    inputs,
+    platform::within,
+};
+use serde_json::json;
 
 fn assert_same_bits(disturbed: &[(u64, u64)], undisturbed: &[(u64, u64)]) {
     let of: BTreeMap<u64, u64> = undisturbed.iter().copied().collect();

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use support::{Place, choice_rows};
 
 /// The summed log-probabilities of every choice of every row.
-fn sums(place: &Place, model: &Value, output: &str, more: Value) -> Vec<f64> {
+fn sums(place: &Place, model: &Value, output: &str, more: &Value) -> Vec<f64> {
     let rows = place.rows("rows.jsonl", &choice_rows(8));
     let task = json!({"name": "custom_multiple_choice", "dataset": rows, "num_fewshot": 1});
     let mut spec = json!({"model": model});
@@ -51,13 +51,13 @@ fn an_adapter_scores_as_the_model_it_is_merged_into() {
     let adapter = adapter(&place);
     let source = Source::open(place.path("model")).unwrap();
     merge_adapter(&source, &adapter, &place.path("merged"), StoredType::F32).unwrap();
-    let base = sums(&place, &json!(place.path("model")), "base", json!({}));
+    let base = sums(&place, &json!(place.path("model")), "base", &json!({}));
     let adapted = json!({"base": place.path("model"), "adapter": adapter});
-    let with = sums(&place, &adapted, "with", json!({}));
-    let merged = sums(&place, &json!(place.path("merged")), "merged", json!({}));
+    let with = sums(&place, &adapted, "with", &json!({}));
+    let merged = sums(&place, &json!(place.path("merged")), "merged", &json!({}));
     assert!(farthest(&base, &with) > 0.1, "the adapter changes the model");
     assert!(farthest(&with, &merged) < 1e-2, "{}", farthest(&with, &merged));
-    assert_eq!(with, sums(&place, &adapted, "again", json!({"batch_tokens": 30, "threads": 1})));
+    assert_eq!(with, sums(&place, &adapted, "again", &json!({"batch_tokens": 30, "threads": 1})));
 }
 
 #[test]
@@ -104,15 +104,15 @@ fn compiled(place: &Place, test: &str) -> Option<PathBuf> {
 fn a_compiled_folder_scores_close_to_its_source_and_the_same_every_time() {
     let place = Place::new();
     let Some(folder) = compiled(&place, "a_compiled_folder_scores") else { return };
-    let source = sums(&place, &json!(place.path("model")), "source", json!({}));
-    let first = sums(&place, &json!(folder), "first", json!({"batch_tokens": 64}));
+    let source = sums(&place, &json!(place.path("model")), "source", &json!({}));
+    let first = sums(&place, &json!(folder), "first", &json!({"batch_tokens": 64}));
     assert!(farthest(&source, &first) < 0.1, "{}", farthest(&source, &first));
-    let again = sums(&place, &json!(folder), "again", json!({"batch_tokens": 4096, "threads": 1}));
+    let again = sums(&place, &json!(folder), "again", &json!({"batch_tokens": 4096, "threads": 1}));
     assert_eq!(first, again, "every bit of every sum");
     let journal = place.read("first/responses_custom_multiple_choice.jsonl");
     let half: Vec<&str> = journal.lines().take(5).collect();
     place.file("resumed/responses_custom_multiple_choice.jsonl", &(half.join("\n") + "\n"));
-    assert_eq!(first, sums(&place, &json!(folder), "resumed", json!({})));
+    assert_eq!(first, sums(&place, &json!(folder), "resumed", &json!({})));
 }
 
 #[test]

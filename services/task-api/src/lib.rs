@@ -11,6 +11,7 @@ mod background;
 mod config;
 mod datasets;
 mod deployments;
+mod discarded;
 mod error;
 mod http;
 mod models;
@@ -19,6 +20,8 @@ mod routes;
 mod service;
 mod store;
 mod tasks;
+mod wakes;
+mod work_folder;
 
 pub use config::{Config, Database};
 pub use error::Error;

@@ -105,6 +105,38 @@ fn parallel_sizes_must_divide_the_pool() {
 }
 
 #[test]
+fn options_that_would_not_act_are_refused() {
+    let full = |changes: Value| merged(training(&json!({"method": "full"})), &changes);
+    // The default rate of full fine-tuning is 2e-5.
+    for (spec, field) in [
+        (full(json!({"full": {"min_learning_rate": 1e-4}})), "full.min_learning_rate"),
+        (
+            full(json!({"full": {"min_learning_rate": 1e-6}, "schedule": "constant"})),
+            "full.min_learning_rate",
+        ),
+        (training(&json!({"lora": {"double_quantization": true}})), "lora.double_quantization"),
+        (training(&json!({"eval_interval": 10, "split": [100, 0, 0]})), "eval_interval"),
+        (training(&json!({"early_stopping_patience": 1, "split": [100, 0, 0]})), "early_stopping_patience"),
+        (training(&json!({"task_type": "dpo", "loss_on": "all"})), "loss_on"),
+        (
+            training(&json!({"task_type": "dpo", "dpo": {"loss": "hinge", "label_smoothing": 0.1}})),
+            "dpo.label_smoothing",
+        ),
+        (full(json!({"task_type": "pretrain", "loss_on": "completion"})), "loss_on"),
+        (training(&json!({"weight_decay": -1.0})), "weight_decay"),
+        (training(&json!({"max_grad_norm": -1.0})), "max_grad_norm"),
+        (training(&json!({"keep_checkpoints": 0})), "keep_checkpoints"),
+        (training(&json!({"eval_interval": 0})), "eval_interval"),
+    ] {
+        assert_eq!(refused(spec.clone()), [format!("spec.{field}")], "{spec}");
+    }
+    let good = json!({"method": "qlora", "lora": {"double_quantization": true, "gradient_checkpointing": true},
+                      "eval_interval": 10, "early_stopping_patience": 3, "export": "last", "loss_on": "all",
+                      "weight_decay": 0.1, "max_grad_norm": 0.0, "keep_checkpoints": 1});
+    assert_eq!(refused(training(&good)), Vec::<String>::new());
+}
+
+#[test]
 fn evaluations() {
     let rows = |n: usize| vec![json!({"benchmark": "arc_easy", "dataset": DATASET}); n];
     let spec = |datasets: Value| json!({"kind": "evaluation", "model_source": "builtin", "model": MODEL, "datasets": datasets});

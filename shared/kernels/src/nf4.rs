@@ -93,6 +93,11 @@ impl Nf4Linear {
         Ok(x_ti.contiguous()?.apply_op1(Op { weight: self.weight.clone(), compute: self.compute })?)
     }
 
+    /// Runs `f` with the weight as a right operand and with its transposed form.
+    pub(crate) fn with_panels<R>(&self, f: impl FnOnce(&dyn Panels, &dyn Panels) -> R) -> R {
+        f(&Forward(&self.weight, self.compute), &Backward(&self.weight, self.compute))
+    }
+
     /// `(o, i)`.
     pub fn dims(&self) -> (usize, usize) {
         (self.weight.o, self.weight.i)

@@ -10,7 +10,7 @@ mod migrations;
 mod postings;
 
 pub use accounts::{balance, ledger_sum, open_workspace};
-pub use bills::{all_terms, load, load_for_task, overdue_holds, save, wanting_pause};
+pub use bills::{all_terms, load, load_for_task, overdue_holds, save, wanting_pause, wanting_pause_in};
 pub use facts::{all as all_facts, record};
 pub use lock::lock;
 pub use migrations::migrations;

@@ -6,7 +6,7 @@ mod page;
 mod problem;
 mod server;
 
-pub(crate) use body::{Raw, id, parse, time};
+pub(crate) use body::{Raw, id, next_piece, parse, time};
 pub(crate) use caller::Caller;
 pub(crate) use page::{Page, limit_of};
 pub(crate) use problem::Problem;

@@ -38,6 +38,7 @@ impl ResponseError for Error {
             Self::Invalid(_) | Self::InvalidRows { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::InsufficientBalance(_) => StatusCode::PAYMENT_REQUIRED,
@@ -102,7 +103,9 @@ fn errors(error: &Error) -> Vec<Value> {
         }
         Error::InvalidRows { errors, .. } => errors
             .iter()
-            .map(|error| json!({ "line": error.line, "field": error.field, "message": error.reason }))
+            .map(|error| {
+                json!({ "file": error.file, "line": error.line, "field": error.field, "message": error.reason })
+            })
             .collect(),
         _ => Vec::new(),
     }

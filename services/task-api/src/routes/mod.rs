@@ -2,8 +2,11 @@
 
 mod access;
 mod artifacts;
+mod benchmarks;
 mod billing;
 mod console;
+mod dataset_files;
+mod dataset_upload;
 mod datasets;
 mod deployments;
 mod download;
@@ -14,7 +17,10 @@ mod logs;
 mod model_files;
 mod models;
 mod renamed;
+mod sample_view;
+mod samples;
 mod scores;
+mod stages;
 mod task_details;
 mod task_view;
 mod tasks;
@@ -49,12 +55,14 @@ macro_rules! routes {
 routes! {
     tasks::create, tasks::quote, tasks::list, tasks::show, tasks::remove, tasks::clone_form,
     verbs::pause, verbs::resume, verbs::stop, verbs::cancel,
-    task_details::stages, task_details::metrics, task_details::checkpoints, task_details::bill, task_details::events,
+    stages::list, stages::log, task_details::metrics, task_details::checkpoints, task_details::bill, task_details::events,
     logs::read, logs::stream,
+    benchmarks::benchmarks,
     artifacts::list, artifacts::file, artifacts::archive,
-    scores::scores, scores::samples,
+    scores::scores, samples::samples,
     events::stream,
-    datasets::upload, datasets::list, datasets::show, datasets::preview, datasets::remove,
+    dataset_upload::upload, datasets::list, datasets::show, datasets::versions, datasets::preview, datasets::remove,
+    dataset_files::fetch, dataset_files::archive,
     models::create, models::complete, models::list, models::show, models::lineage, models::remove,
     model_files::store, model_files::fetch, model_files::archive,
     deployments::create, deployments::list, deployments::show, deployments::remove,

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod bad_input;
+mod datasets;
 mod files;
 mod isolation;
+mod objects;
+mod results;
 mod stack;
 mod tasks;

@@ -1,8 +1,9 @@
 //! An evaluation task.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
-use super::{ModelSource, Pool};
+use super::{ModelSource, Pool, user_task};
 use crate::{
     field_error::FieldErrors,
     id::{DatasetId, ModelId},
@@ -46,6 +47,19 @@ pub struct EvaluationDataset {
     /// Score the first n rows only.
     #[serde(default)]
     pub limit: Option<usize>,
+    /// The name of its scores and samples where the benchmark's own will not do: two entries of one benchmark need two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+    /// A benchmark of the user's own, which `benchmark` names: the fields of a task file of lm-evaluation-harness.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<Map<String, Value>>,
+}
+
+impl EvaluationDataset {
+    /// The name of its scores.
+    pub fn name(&self) -> &str {
+        self.alias.as_deref().unwrap_or(&self.benchmark)
+    }
 }
 
 /// Evaluations of up to this many datasets are free (the manual's rule).
@@ -79,6 +93,10 @@ impl EvaluationSpec {
                 &format!("spec.datasets[{i}].num_fewshot"),
                 "must be at most 100",
             );
+            self.check_names(i, errors);
+            if let Some(task) = &dataset.task {
+                user_task::check(task, &dataset.benchmark, &format!("spec.datasets[{i}].task"), errors);
+            }
         }
         errors.require(
             self.max_length.is_none_or(|n| n >= 16),
@@ -86,5 +104,26 @@ impl EvaluationSpec {
             "must be at least 16 tokens",
         );
         errors.require(self.pool == Pool::Fast, "spec.pool", "evaluation runs on one node: choose `fast`");
+    }
+
+    /// An alias becomes part of file names and tells its entry from every other.
+    fn check_names(&self, i: usize, errors: &mut FieldErrors) {
+        let dataset = &self.datasets[i];
+        if let Some(alias) = &dataset.alias {
+            let plain = (1..=64).contains(&alias.len())
+                && alias.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+            errors.require(
+                plain,
+                &format!("spec.datasets[{i}].alias"),
+                "an alias has 1 to 64 letters, digits, `-` and `_`",
+            );
+        }
+        if self.datasets[..i].iter().any(|other| other.name() == dataset.name()) {
+            let field = if dataset.alias.is_some() { "alias" } else { "benchmark" };
+            errors.push(
+                format!("spec.datasets[{i}].{field}"),
+                format!("`{}` is named twice: give one of them another `alias`", dataset.name()),
+            );
+        }
     }
 }

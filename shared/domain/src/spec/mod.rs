@@ -7,6 +7,7 @@ mod compilation;
 mod evaluation;
 mod pool;
 mod training;
+mod user_task;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,8 +15,8 @@ pub use compilation::{CalibrationSource, CompilationSpec, Quantization, Target};
 pub use evaluation::{EvaluationDataset, EvaluationSpec, FREE_DATASETS};
 pub use pool::{ModelSource, Pool};
 pub use training::{
-    AdapterOptions, AllLinear, DpoLoss, DpoOptions, FullOptions, LINEAR_NAMES, LossOn, Method, Precision,
-    Schedule, Split, TargetModules, TrainingKind, TrainingSpec, Zero,
+    AdapterOptions, AllLinear, DpoLoss, DpoOptions, Export, FullOptions, LINEAR_NAMES, LossOn, Method,
+    Precision, Schedule, Split, TargetModules, TrainingKind, TrainingSpec, Zero, default_learning_rate,
 };
 
 use crate::{FieldError, field_error::FieldErrors};

@@ -71,7 +71,7 @@ pub(crate) trait Panels: Sync {
     /// Writes rows `k` of a panel as groups of [`NR`] floats, missing columns as 0.
     fn fill(&self, panel: usize, k: Range<usize>, out: &mut [f32]);
 
-    /// The same rows (at most [`LONGEST_RUN`], from an even one on) as cells of two bf16.
+    /// The same rows, from an even one on, as cells of two bf16.
     fn fill_pairs(&self, panel: usize, k: Range<usize>, out: &mut [f32]) {
         fill_then_pair(self, panel, k, out);
     }
@@ -83,10 +83,9 @@ pub(crate) trait Panels: Sync {
 }
 
 fn fill_then_pair(panels: &(impl Panels + ?Sized), panel: usize, k: Range<usize>, out: &mut [f32]) {
-    let mut singles = [0.0; LONGEST_RUN * NR];
-    let singles = &mut singles[..k.len() * NR];
-    panels.fill(panel, k, singles);
-    pack::pair_up(singles, NR, out);
+    let mut singles = scratch(k.len() * NR);
+    panels.fill(panel, k, &mut singles);
+    pack::pair_up(&singles, NR, out);
 }
 
 /// A product to be computed.
@@ -231,12 +230,11 @@ impl Work<'_> {
                 for ((right, panel), space) in
                     rights.iter_mut().zip(columns.clone()).zip(space.chunks_mut(LONGEST_RUN * NR))
                 {
-                    *right = match self.stored(panel, &run) {
-                        Some(stored) => stored,
-                        None => {
-                            self.fill(panel, run.clone(), &mut space[..cells]);
-                            &space[..cells]
-                        }
+                    *right = if let Some(stored) = self.stored(panel, &run) {
+                        stored
+                    } else {
+                        self.fill(panel, run.clone(), &mut space[..cells]);
+                        &space[..cells]
                     };
                 }
                 self.tile_column(&left, run, 0..left.panels(self.kernel), &columns, rights);

@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use super::{
-    LONGEST_RUN, Matrix, Panels,
+    Matrix, Panels,
     tile::{Kernel, MOST_ROWS, NR},
 };
-use crate::{Compute, compute::round_bf16, isa::vectorized};
+use crate::{Compute, buffers::scratch, compute::round_bf16, isa::vectorized};
 
 /// A strided f32 matrix as the right operand, rounded while it is packed.
 pub(crate) struct Strided<'a> {
@@ -54,7 +54,7 @@ pub(super) fn pack<const W: usize>(a: Matrix, from: usize, height: usize, k: Ran
     }
 }
 
-/// Packs panel `panel` of the left operand as the kernel reads it, rounded: `k` holds at most [`LONGEST_RUN`] values.
+/// Packs panel `panel` of the left operand as the kernel reads it, rounded.
 pub(super) fn pack_left(
     kernel: &Kernel,
     a: Matrix,
@@ -68,10 +68,9 @@ pub(super) fn pack_left(
         round.round_slice(out);
         return;
     }
-    let mut singles = [0.0; LONGEST_RUN * MOST_ROWS];
-    let singles = &mut singles[..k.len() * kernel.rows];
-    pack_left_cells(kernel, a, panel, k, singles);
-    pair_up(singles, kernel.rows, out);
+    let mut singles = scratch(k.len() * kernel.rows);
+    pack_left_cells(kernel, a, panel, k, &mut singles);
+    pair_up(&singles, kernel.rows, out);
 }
 
 /// Packs panel `panel` of the left operand in f32 cells.

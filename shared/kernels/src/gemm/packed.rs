@@ -9,7 +9,7 @@ use super::{
     pack::{pack, pair_up},
     tile::NR,
 };
-use crate::{Compute, isa::vectorized};
+use crate::{Compute, buffers::scratch, isa::vectorized, pool};
 
 /// `wᵀ` of a weight `w_oi`, as panels of [`NR`] outputs: `[o / NR][i][NR]`, missing outputs 0; bf16 in cells of two neighbouring
 /// inputs, `[o / NR][i / 2][NR]`.
@@ -32,25 +32,36 @@ impl PackedWeight {
     /// Packs `w_oi` in the format of `compute`.
     pub(crate) fn new(w: Matrix, compute: Compute) -> Self {
         let (o, i) = (w.rows, w.cols);
-        let len = o.div_ceil(NR) * NR * i;
-        let mut values = match compute {
-            Compute::F32 => Values::F32(Vec::with_capacity(len)),
-            Compute::Bf16 => Values::Bf16(Vec::with_capacity(o.div_ceil(NR) * NR * i.div_ceil(2))),
-            Compute::F16 => Values::F16(Vec::with_capacity(len)),
+        let panels = o.div_ceil(NR);
+        let fill = |index: usize, panel: &mut [f32]| {
+            let from = index * NR;
+            pack::<NR>(w, from, NR.min(o - from), 0..i, panel);
         };
-        let mut panel = vec![0.0; i * NR];
-        let mut pairs = vec![0.0; i.div_ceil(2) * NR];
-        for from in (0..o).step_by(NR) {
-            pack::<NR>(w, from, NR.min(o - from), 0..i, &mut panel);
-            match &mut values {
-                Values::F32(values) => values.extend_from_slice(&panel),
-                Values::Bf16(values) => {
-                    pair_up(&panel, NR, &mut pairs);
-                    values.extend_from_slice(&pairs);
-                }
-                Values::F16(values) => values.extend(panel.iter().map(|&x| f16::from_f32(x))),
+        let values = match compute {
+            Compute::F32 => {
+                let mut values = vec![0.0; panels * NR * i];
+                pool::parts(true, &mut values, NR * i, fill);
+                Values::F32(values)
             }
-        }
+            Compute::Bf16 => {
+                let mut values = vec![0.0; panels * NR * i.div_ceil(2)];
+                pool::parts(true, &mut values, NR * i.div_ceil(2), |index, pairs| {
+                    let mut panel = scratch(NR * i);
+                    fill(index, &mut panel);
+                    pair_up(&panel, NR, pairs);
+                });
+                Values::Bf16(values)
+            }
+            Compute::F16 => {
+                let mut values = Vec::with_capacity(panels * NR * i);
+                let mut panel = vec![0.0; NR * i];
+                for index in 0..panels {
+                    fill(index, &mut panel);
+                    values.extend(panel.iter().map(|&x| f16::from_f32(x)));
+                }
+                Values::F16(values)
+            }
+        };
         Self { o, i, values }
     }
 

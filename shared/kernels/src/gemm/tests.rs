@@ -140,9 +140,9 @@ fn every_tile_of_every_instruction_set_agrees_with_plain_sums() {
         let packed = |xs: &[f32], width| {
             let mut out = vec![0.0; cells * width];
             if kernel.depth == 2 {
-                pack::pair_up(xs, width, &mut out)
+                pack::pair_up(xs, width, &mut out);
             } else {
-                out.copy_from_slice(xs)
+                out.copy_from_slice(xs);
             }
             out
         };
@@ -150,7 +150,7 @@ fn every_tile_of_every_instruction_set_agrees_with_plain_sums() {
         for panels in 1..=kernel.panels() {
             for rows in 1..=kernel.rows {
                 let mut c = vec![1.0_f32; MOST_ROWS * 2 * NR];
-                let pointers = right.each_ref().map(|b| b.as_ptr());
+                let pointers = right.each_ref().map(Vec::as_ptr);
                 #[allow(unsafe_code, reason = "the tile kernels take pointers")]
                 // SAFETY: the panels hold `cells` groups, `c` the largest tile.
                 unsafe {

@@ -24,7 +24,8 @@ pub fn group_alike(rows: &[&[TokenRequest]]) -> Vec<Alike> {
     order.sort_by(|a, b| stems[*a].cmp(stems[*b]).then(a.cmp(b)));
     let common: Vec<usize> = order.windows(2).map(|pair| shared(stems[pair[0]], stems[pair[1]])).collect();
     let (mut groups, mut rest) = (Vec::new(), Vec::new());
-    let mut ranges = Vec::from([0..order.len()]);
+    let mut ranges = Vec::new();
+    ranges.push(0..order.len());
     while let Some(range) = ranges.pop() {
         let neighbours = common.get(range.start..range.end.saturating_sub(1)).unwrap_or_default();
         match most_saved(neighbours) {

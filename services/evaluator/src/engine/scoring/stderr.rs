@@ -18,16 +18,22 @@ fn sample_deviation(values: &[f64]) -> f64 {
     (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt()
 }
 
-/// `bootstrap_stderr`: the deviation of a statistic over resamples; chunk i of a thousand draws from `Random(i)`.
+/// `bootstrap_stderr`: the deviation of a statistic over resamples.
 pub(super) fn bootstrap<T: Sync>(
     items: &[T],
     iterations: usize,
     statistic: impl Fn(&[&T]) -> f64 + Sync,
 ) -> Option<f64> {
-    if items.len() < 2 || iterations == 0 {
-        return None;
-    }
-    let chunk = CHUNK.min(iterations);
+    (items.len() > 1 && iterations > 0).then(|| sample_deviation(&resampled(items, iterations, statistic)))
+}
+
+/// A statistic of resamples with replacement; chunk i of a thousand draws from `Random(i)`, as in the harness.
+pub fn resampled<T: Sync>(
+    items: &[T],
+    iterations: usize,
+    statistic: impl Fn(&[&T]) -> f64 + Sync,
+) -> Vec<f64> {
+    let chunk = CHUNK.min(iterations).max(1);
     let draws_of = |seed: usize| {
         let mut random = Random::new(seed as u64);
         let mut sample: Vec<&T> = Vec::with_capacity(items.len());
@@ -40,9 +46,7 @@ pub(super) fn bootstrap<T: Sync>(
             .collect();
         draws
     };
-    let results: Vec<f64> =
-        anneal_kernels::in_pool(|| (0..iterations / chunk).into_par_iter().flat_map_iter(draws_of).collect());
-    Some(sample_deviation(&results))
+    anneal_kernels::in_pool(|| (0..iterations / chunk).into_par_iter().flat_map_iter(draws_of).collect())
 }
 
 #[cfg(test)]
