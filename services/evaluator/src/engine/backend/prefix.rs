@@ -27,8 +27,8 @@ pub fn group_alike(rows: &[&[TokenRequest]]) -> Vec<Alike> {
     let mut ranges = Vec::new();
     ranges.push(0..order.len());
     while let Some(range) = ranges.pop() {
-        let within = range.start..range.end.saturating_sub(1).max(range.start);
-        match most_saved(&common[within]) {
+        let neighbours = common.get(range.start..range.end.saturating_sub(1)).unwrap_or_default();
+        match most_saved(neighbours) {
             Some((from, to, length)) if length >= SHARED_TOKENS && length * (to - from) >= SAVED_TOKENS => {
                 let (first, last) = (range.start + from, range.start + to);
                 let prefix = stems[order[first]][..length].to_vec();
