@@ -22,7 +22,6 @@ async fn picture(bench: &Bench, task: &str) -> (Value, Value, Vec<(u64, u64)>) {
 }
 
 #[tokio::test]
-#[ignore = "not yet seen to pass on the whole stack: run with --ignored"]
 async fn facts_that_nobody_had_read_when_the_broker_was_wiped_are_told_again() {
     let mut bench = Bench::start().await;
     let task = bench.train().await;
@@ -40,7 +39,6 @@ async fn facts_that_nobody_had_read_when_the_broker_was_wiped_are_told_again() {
 }
 
 #[tokio::test]
-#[ignore = "not yet seen to pass on the whole stack: run with --ignored"]
 async fn a_broker_wiped_in_the_middle_of_a_run_changes_neither_its_losses_nor_its_books() {
     let mut bench = Bench::start().await;
     let task = bench.train().await;
@@ -52,7 +50,6 @@ async fn a_broker_wiped_in_the_middle_of_a_run_changes_neither_its_losses_nor_it
 }
 
 #[tokio::test]
-#[ignore = "not yet seen to pass on the whole stack: run with --ignored"]
 async fn everything_delivered_twice_counts_once() {
     let mut bench = Bench::start().await;
     let task = bench.train().await;
@@ -71,7 +68,6 @@ async fn everything_delivered_twice_counts_once() {
 }
 
 #[tokio::test]
-#[ignore = "not yet seen to pass on the whole stack: run with --ignored"]
 async fn a_killed_worker_leaves_no_engine_behind() {
     let mut bench = Bench::start().await;
     let task = bench.train().await;
