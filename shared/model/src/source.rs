@@ -20,6 +20,8 @@ pub struct Source {
     path: PathBuf,
     config: ModelConfig,
     format: Format,
+    /// In place of the model's own.
+    tokenizer: Option<Tokenizer>,
 }
 
 #[derive(Debug)]
@@ -52,7 +54,7 @@ impl Source {
         let mut config = ModelConfig::from_huggingface(&value)?;
         let weights = ShardedWeights::open(path)?;
         adopt_generation_config(path, &mut config)?;
-        let source = Self { path: path.to_owned(), config, format: Format::Folder(weights) };
+        let source = Self { path: path.to_owned(), config, format: Format::Folder(weights), tokenizer: None };
         source.check_shapes()?;
         Ok(source)
     }
@@ -60,7 +62,8 @@ impl Source {
     fn open_gguf(path: &Path) -> Result<Self> {
         let gguf = Gguf::open(path)?;
         let config = ModelConfig::from_gguf(&gguf)?;
-        let source = Self { path: path.to_owned(), config, format: Format::Gguf(Box::new(gguf)) };
+        let source =
+            Self { path: path.to_owned(), config, format: Format::Gguf(Box::new(gguf)), tokenizer: None };
         source.check_shapes()?;
         Ok(source)
     }
@@ -91,8 +94,23 @@ impl Source {
         &self.config
     }
 
+    /// The same architecture with another tokenizer, to be trained from nothing: the number of rows of the embedding and the
+    /// special tokens' ids are the tokenizer's, and there is no chat template. The stored weights no longer fit.
+    #[must_use]
+    pub fn with_tokenizer(mut self, tokenizer: Tokenizer) -> Self {
+        self.config.vocab_size = tokenizer.vocab_size();
+        self.config.bos_token_id = tokenizer.bos_id();
+        self.config.eos_token_ids = tokenizer.eos_id().into_iter().collect();
+        self.config.pad_token_id = tokenizer.pad_id();
+        self.tokenizer = Some(tokenizer);
+        self
+    }
+
     /// The model's tokenizer.
     pub fn tokenizer(&self) -> Result<Tokenizer> {
+        if let Some(tokenizer) = &self.tokenizer {
+            return Ok(tokenizer.clone());
+        }
         match &self.format {
             Format::Folder(_) => Tokenizer::from_folder(&self.path, Some(&self.config)),
             Format::Gguf(gguf) => Tokenizer::from_gguf(gguf),
@@ -101,6 +119,9 @@ impl Source {
 
     /// The model's chat template, if it has one.
     pub fn chat_template(&self) -> Result<Option<ChatTemplate>> {
+        if self.tokenizer.is_some() {
+            return Ok(None);
+        }
         match &self.format {
             Format::Folder(_) => ChatTemplate::from_folder(&self.path),
             Format::Gguf(gguf) => ChatTemplate::from_gguf(gguf),

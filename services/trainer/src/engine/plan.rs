@@ -9,7 +9,7 @@ use anneal_datasets::{Format, Kind, Split};
 use anneal_kernels::Compute;
 use anneal_model::{LoraConfig, LoraInit, WeightMode};
 
-use super::{Error, Result, rank::Rank};
+use super::{Error, Result, rank::Rank, vocabulary};
 
 /// A spec that was checked, with the values that follow from it.
 pub(crate) struct Plan {
@@ -31,6 +31,7 @@ pub(crate) struct Plan {
 impl Plan {
     /// Checks a spec.
     pub(crate) fn new(spec: TrainerSpec) -> Result<Self> {
+        vocabulary::check(&spec)?;
         check_method(&spec)?;
         check_sizes(&spec)?;
         check_optimizer(&spec.optimizer)?;

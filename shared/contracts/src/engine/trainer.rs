@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use anneal_domain::spec::TokenizerOptions;
 pub use anneal_domain::spec::{
     DpoLoss, LossOn, Method, Precision, Schedule, TargetModules, TrainingKind, Zero,
 };
@@ -27,6 +28,9 @@ pub struct TrainerSpec {
     pub threads: usize,
     /// Hugging Face folder or `.gguf` file; for `pretrain` its architecture and tokenizer only.
     pub model: String,
+    /// A tokenizer to learn from the training rows, in place of the model's; `pretrain` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<TokenizerOptions>,
     /// A safetensors file that replaces the random initialisation of `pretrain`.
     #[serde(default)]
     pub initial_weights: Option<String>,
