@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use anneal_contracts::engine::{ExitKind, Line};
+use anneal_contracts::engine::{ExitKind, Level, Line};
 use anneal_model::{
     Source, formula,
     formula::TinyModel,
@@ -94,6 +94,8 @@ fn wrong_specs_name_their_field() {
         (json!({"lora": {"target_modules": ["qproj"]}}), "lora.target_modules"),
         (json!({"lora": {"initial_adapter": "nowhere.safetensors"}}), "lora.initial_adapter"),
         (json!({"initial_weights": "x"}), "initial_weights"),
+        (json!({"tokenizer": {"train": {"vocab_size": 600}}}), "tokenizer"),
+        (json!({"tokenizer": {"train": {"size": 600}}}), "tokenizer.train.size"),
         (json!({"dataset_format": "xml"}), "dataset_format"),
         (json!({"dataset": "/nowhere"}), "dataset"),
         (json!({"model": "/nowhere"}), "model"),
@@ -125,6 +127,35 @@ fn wrong_specs_name_their_field() {
     std::fs::write(bench.path("spec.json"), "{").unwrap();
     let run = Bench::run_file(&bench.path("spec.json"), "", None);
     assert_eq!((run.ending, run.error().0.as_str()), (ExitKind::BadInput, "invalid_spec"));
+}
+
+#[test]
+fn pretraining_learns_a_tokenizer_from_the_training_rows() {
+    let bench = Bench::new();
+    let changes =
+        json!({"tokenizer": {"train": {"vocab_size": 512}}, "save_interval": 4, "split": [80, 20, 0]});
+    let run = bench.run(&bench.spec("pretrain", "full", "out", &changes)).assert_done();
+    let learnt = Source::open(run.output.join("model")).unwrap();
+    let tokenizer = learnt.tokenizer().unwrap();
+    assert!((300..512).contains(&tokenizer.vocab_size()), "{}", tokenizer.vocab_size());
+    assert_eq!(learnt.config().vocab_size, tokenizer.vocab_size());
+    assert_eq!((learnt.config().eos_token_id(), learnt.config().pad_token_id), (Some(0), Some(1)));
+    assert!(learnt.chat_template().unwrap().is_none());
+    let ids = tokenizer.encode(" river", false).unwrap();
+    assert_eq!(ids.len(), 1, "a frequent word is one token");
+    // The same rows give the same model, and a continued run goes on with the checkpoint's tokenizer.
+    let again = bench.run(&bench.spec("pretrain", "full", "again", &changes)).assert_done();
+    assert!(run.weights() == again.weights());
+    let mut rest = bench.spec("pretrain", "full", "rest", &changes);
+    rest["resume_from"] = json!(run.output.join("checkpoint-4"));
+    assert!(bench.run(&rest).assert_done().weights() == run.weights());
+    rest["tokenizer"]["train"]["vocab_size"] = json!(600);
+    assert_eq!(bench.run(&rest).error().1, "tokenizer");
+    for size in [511, 262_145] {
+        let changes = json!({"tokenizer": {"train": {"vocab_size": size}}});
+        let run = bench.run(&bench.spec("pretrain", "full", "out", &changes));
+        assert_eq!(run.error().1, "tokenizer.train.vocab_size");
+    }
 }
 
 #[test]

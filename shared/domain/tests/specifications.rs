@@ -95,6 +95,18 @@ fn unknown_keys_and_wrong_types_are_refused() {
 }
 
 #[test]
+fn only_pretraining_learns_a_tokenizer() {
+    let asked = |task_type: &str, size: usize| {
+        let tokenizer = json!({"train": {"vocab_size": size}});
+        refused(training(&json!({"task_type": task_type, "method": "full", "tokenizer": tokenizer})))
+    };
+    assert_eq!(asked("pretrain", 8192), Vec::<String>::new());
+    assert_eq!(asked("sft", 8192), ["spec.tokenizer"]);
+    assert_eq!(asked("pretrain", 511), ["spec.tokenizer.train.vocab_size"]);
+    assert_eq!(asked("pretrain", 262_145), ["spec.tokenizer.train.vocab_size"]);
+}
+
+#[test]
 fn parallel_sizes_must_divide_the_pool() {
     let options = json!({"tensor_parallel": 2, "min_learning_rate": 1.0});
     let fields = refused(training(&json!({"method": "full", "full": options, "learning_rate": 0.1})));

@@ -23,6 +23,8 @@ pub struct Source {
     config: ModelConfig,
     format: Format,
     values: Option<GivenValues>,
+    /// In place of the model's own.
+    tokenizer: Option<Tokenizer>,
 }
 
 #[derive(Debug)]
@@ -93,13 +95,14 @@ impl Source {
         let mut config = ModelConfig::from_huggingface(&value)?;
         let format = if weights { Format::Folder(ShardedWeights::open(path)?) } else { Format::Architecture };
         adopt_generation_config(path, &mut config)?;
-        Ok(Self { path: path.to_owned(), config, format, values: None })
+        Ok(Self { path: path.to_owned(), config, format, values: None, tokenizer: None })
     }
 
     fn open_gguf(path: &Path) -> Result<Self> {
         let gguf = Gguf::open(path)?;
         let config = ModelConfig::from_gguf(&gguf)?;
-        Ok(Self { path: path.to_owned(), config, format: Format::Gguf(Box::new(gguf)), values: None })
+        let format = Format::Gguf(Box::new(gguf));
+        Ok(Self { path: path.to_owned(), config, format, values: None, tokenizer: None })
     }
 
     /// Every tensor of the configuration must be there with its shape.
@@ -128,8 +131,23 @@ impl Source {
         &self.config
     }
 
+    /// The same architecture with another tokenizer, to be trained from nothing: the number of rows of the embedding and the
+    /// special tokens' ids are the tokenizer's, and there is no chat template. The stored weights no longer fit.
+    #[must_use]
+    pub fn with_tokenizer(mut self, tokenizer: Tokenizer) -> Self {
+        self.config.vocab_size = tokenizer.vocab_size();
+        self.config.bos_token_id = tokenizer.bos_id();
+        self.config.eos_token_ids = tokenizer.eos_id().into_iter().collect();
+        self.config.pad_token_id = tokenizer.pad_id();
+        self.tokenizer = Some(tokenizer);
+        self
+    }
+
     /// The model's tokenizer.
     pub fn tokenizer(&self) -> Result<Tokenizer> {
+        if let Some(tokenizer) = &self.tokenizer {
+            return Ok(tokenizer.clone());
+        }
         match &self.format {
             Format::Folder(_) | Format::Architecture => {
                 Tokenizer::from_folder(&self.path, Some(&self.config))
@@ -140,6 +158,9 @@ impl Source {
 
     /// The model's chat template, if it has one.
     pub fn chat_template(&self) -> Result<Option<ChatTemplate>> {
+        if self.tokenizer.is_some() {
+            return Ok(None);
+        }
         match &self.format {
             Format::Folder(_) | Format::Architecture => ChatTemplate::from_folder(&self.path),
             Format::Gguf(gguf) => ChatTemplate::from_gguf(gguf),

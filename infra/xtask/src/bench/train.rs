@@ -124,13 +124,7 @@ fn rows(path: &Path, count: usize, folder: &Path) -> Result<PathBuf> {
     Ok(part_path)
 }
 
-fn ours(
-    programs: &Path,
-    arguments: &Arguments,
-    case: Case,
-    data: &Path,
-    folder: &Path,
-) -> Result<Figures> {
+fn ours(programs: &Path, arguments: &Arguments, case: Case, data: &Path, folder: &Path) -> Result<Figures> {
     let (task_type, method, batch, length, rate) = case.shape();
     let output = folder.join("output");
     let _ = fs::remove_dir_all(&output);
@@ -163,14 +157,28 @@ fn ours(
 fn peer(arguments: &Arguments, case: Case, data: &Path) -> Result<Figures> {
     let (task_type, method, batch, length, rate) = case.shape();
     let mut command = Command::new(&arguments.python);
-    command.arg(arguments.peers.join("peer_train.py")).args(["--engine", "trl", "--precision", "bf16", "--steps", "0"]);
+    command.arg(arguments.peers.join("peer_train.py")).args([
+        "--engine",
+        "trl",
+        "--precision",
+        "bf16",
+        "--steps",
+        "0",
+    ]);
     command.args(["--method", task_type, "--tuning", method]).arg("--model").arg(&arguments.model);
-    command.arg("--data").arg(data).args(["--rows", &arguments.rows.to_string(), "--batch", &batch.to_string()]);
+    command.arg("--data").arg(data).args([
+        "--rows",
+        &arguments.rows.to_string(),
+        "--batch",
+        &batch.to_string(),
+    ]);
     command.args(["--max-len", &length.to_string(), "--lr", &rate.to_string()]);
     command.args(["--threads", &arguments.threads.to_string()]).args(&arguments.peer);
     let lines = lines_of(&mut command)?;
-    let summary = lines.iter().rev().find_map(|line| line.get("summary")).context("the peer gave no summary")?;
-    let number = |key: &str| summary[key].as_f64().with_context(|| format!("the peer's summary has no {key}"));
+    let summary =
+        lines.iter().rev().find_map(|line| line.get("summary")).context("the peer gave no summary")?;
+    let number =
+        |key: &str| summary[key].as_f64().with_context(|| format!("the peer's summary has no {key}"));
     Ok(Figures {
         samples_per_second: number("samples_per_second")?,
         tokens_per_second: number("real_tokens_per_second").or_else(|_| number("tokens_per_second"))?,

@@ -3,6 +3,7 @@
 //! | file | what it owns |
 //! | --- | --- |
 //! | `spec`, `plan` | the spec file, and what was checked of it |
+//! | `vocabulary` | a tokenizer learnt from the training rows |
 //! | `render`, `encode`, `corpus`, `pack`, `tokens` | from dataset rows to token sequences on disk |
 //! | `order`, `batch` | which sequences a step takes, laid end to end |
 //! | `backward`, `supervised`, `preference` | losses and their gradients |
@@ -44,6 +45,7 @@ mod supervised;
 mod tokens;
 mod train;
 mod validate;
+mod vocabulary;
 mod window;
 
 pub use error::{Error, Result};

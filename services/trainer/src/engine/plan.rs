@@ -13,7 +13,7 @@ use anneal_model::{LoraConfig, LoraInit, WeightMode};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Error, Result, rank::Rank};
+use super::{Error, Result, rank::Rank, vocabulary};
 
 /// Most passes over the training part.
 const MOST_EPOCHS: f64 = 10_000.0;
@@ -38,6 +38,7 @@ pub(crate) struct Plan {
 impl Plan {
     /// Checks a spec.
     pub(crate) fn new(spec: TrainerSpec) -> Result<Self> {
+        vocabulary::check(&spec)?;
         check_method(&spec)?;
         check_sizes(&spec)?;
         let by_default = default_learning_rate(spec.task_type, spec.method);

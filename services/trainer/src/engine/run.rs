@@ -25,6 +25,7 @@ use super::{
     spec,
     train::Loop,
     validate::{self, HeldBack},
+    vocabulary,
 };
 
 /// Runs the training that `spec_path` describes; lines go to `writer`. Returns how the process should end.
@@ -69,6 +70,10 @@ impl Training<'_> {
         let stop = self.stop;
         let source = open(&plan.spec)?;
         check_context(&plan, &source)?;
+        let source = match vocabulary::tokenizer(&plan, self.output, stop)? {
+            Some(tokenizer) => source.with_tokenizer(tokenizer),
+            None => source,
+        };
         let corpus = self.output.stage("tokenize", |output| Corpus::build(&plan, &source, output, stop))?;
         let (mut session, history) =
             self.output.stage("load", |output| load(plan, corpus, &source, output))?;

@@ -26,6 +26,7 @@ pub(super) fn write(spec: &TrainingSpec, folders: &Folders) -> Result<Value, Fai
         threads: folders.threads,
         model: folders.input("model")?,
         model_name: Some(spec.model.to_string()),
+        tokenizer: spec.tokenizer,
         initial_weights: None,
         dataset: folders.input("dataset")?,
         dataset_format: "auto".to_owned(),
@@ -92,6 +93,17 @@ mod tests {
         let inputs: BTreeMap<_, _> =
             inputs.iter().map(|(role, path)| ((*role).to_owned(), (*path).into())).collect();
         Folders { inputs, output: "/out".into(), resume_from: Some("/resume".into()), threads: 2 }
+    }
+
+    #[test]
+    fn a_tokenizer_to_learn_reaches_the_engine() {
+        let spec: TrainingSpec = serde_json::from_value(json!({
+            "task_type": "pretrain", "method": "full", "model": "model-00000000000000000000000000000001",
+            "dataset": "ds-00000000000000000000000000000002", "tokenizer": {"train": {"vocab_size": 4096}}
+        }))
+        .unwrap();
+        let written = write(&spec, &folders()).unwrap();
+        assert_eq!(written["tokenizer"], json!({"train": {"vocab_size": 4096}}));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod line;
 mod model_input;
 mod trainer;
 
+pub use anneal_domain::spec::{TokenizerOptions, TrainTokenizer};
 pub use compiler::{Budget, Calibration, CompilerSpec, Quantization, Target, Validation};
 pub use evaluator::{Backend, EvaluationTask, EvaluatorSpec};
 pub use exit::ExitKind;

@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use anneal_domain::spec::TokenizerOptions;
 pub use anneal_domain::spec::{
     DpoLoss, Export, LossOn, Method, Precision, Schedule, TargetModules, TrainingKind, Zero,
 };
@@ -33,6 +34,9 @@ pub struct TrainerSpec {
     /// What an adapter names as its base; `model` when absent.
     #[serde(default)]
     pub model_name: Option<String>,
+    /// A tokenizer to learn from the training rows, in place of the model's; `pretrain` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<TokenizerOptions>,
     /// A safetensors file that replaces the random initialisation of `pretrain`.
     #[serde(default)]
     pub initial_weights: Option<String>,

@@ -6,6 +6,7 @@
 mod compilation;
 mod evaluation;
 mod pool;
+mod tokenizer;
 mod training;
 mod user_task;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 pub use compilation::{CalibrationSource, CompilationSpec, Quantization, Target};
 pub use evaluation::{EvaluationDataset, EvaluationSpec, FREE_DATASETS};
 pub use pool::{ModelSource, Pool};
+pub use tokenizer::{TokenizerOptions, TrainTokenizer};
 pub use training::{
     AdapterOptions, AllLinear, DpoLoss, DpoOptions, Export, FullOptions, LINEAR_NAMES, LossOn, Method,
     Precision, Schedule, Split, TargetModules, TrainingKind, TrainingSpec, Zero, default_learning_rate,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Pool;
+use super::{Pool, TokenizerOptions};
 use crate::{
     field_error::FieldErrors,
     id::{DatasetId, ModelId},
@@ -16,6 +16,9 @@ pub struct TrainingSpec {
     pub task_type: TrainingKind,
     /// The base model; for `pretrain` its architecture and tokenizer only.
     pub model: ModelId,
+    /// A tokenizer to learn from the dataset; `pretrain` only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<TokenizerOptions>,
     /// Which parameters are trained and how the base is stored.
     pub method: Method,
     /// Tokens of one training sequence.
@@ -352,6 +355,7 @@ impl TrainingSpec {
     }
 
     pub(super) fn check(&self, errors: &mut FieldErrors) {
+        self.check_tokenizer(errors);
         self.check_combination(errors);
         self.check_schedule(errors);
         self.check_batch(errors);
@@ -417,6 +421,16 @@ impl TrainingSpec {
         let sum: u64 = self.split.0.iter().map(|part| u64::from(*part)).sum();
         errors.require(sum == 100, "spec.split", format!("the shares must sum to 100, not {sum}"));
         errors.require(self.split.0[0] > 0, "spec.split", "the training share must be more than 0");
+    }
+
+    fn check_tokenizer(&self, errors: &mut FieldErrors) {
+        let Some(tokenizer) = self.tokenizer else { return };
+        errors.require(
+            self.task_type == TrainingKind::Pretrain,
+            "spec.tokenizer",
+            "only `pretrain` starts from nothing; a trained model keeps its tokenizer",
+        );
+        tokenizer.check(errors);
     }
 
     fn check_schedule(&self, errors: &mut FieldErrors) {
