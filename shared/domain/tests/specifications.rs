@@ -105,13 +105,45 @@ fn parallel_sizes_must_divide_the_pool() {
 }
 
 #[test]
+fn what_the_engine_refuses_is_refused_before_it_is_queued() {
+    let refused_once = |changes: Value, field: &str| {
+        assert_eq!(refused(training(&changes)), [field], "{changes}");
+    };
+    let full = |options: Value| json!({"method": "full", "full": options});
+    refused_once(full(json!({"flash_attention": false})), "spec.full.flash_attention");
+    // The floor is held against the method's default rate of 2e-5 too.
+    refused_once(full(json!({"min_learning_rate": 1e-4})), "spec.full.min_learning_rate");
+    assert!(refused(training(&full(json!({"min_learning_rate": 1e-5})))).is_empty());
+    let dpo = |options: Value| json!({"task_type": "dpo", "dpo": options});
+    refused_once(dpo(json!({"loss": "ipo", "label_smoothing": 0.1})), "spec.dpo.label_smoothing");
+    assert!(refused(training(&dpo(json!({"label_smoothing": 0.1})))).is_empty());
+    let large = json!({"micro_batch_size": 65_536, "gradient_accumulation_steps": 17});
+    refused_once(large, "spec.gradient_accumulation_steps");
+}
+
+#[test]
 fn evaluations() {
-    let rows = |n: usize| vec![json!({"benchmark": "arc_easy", "dataset": DATASET}); n];
+    let names = ["arc_easy", "arc_challenge", "piqa"];
+    let rows = |n: usize| -> Vec<Value> {
+        names[..n].iter().map(|name| json!({"benchmark": name, "dataset": DATASET})).collect()
+    };
     let spec = |datasets: Value| json!({"kind": "evaluation", "model_source": "builtin", "model": MODEL, "datasets": datasets});
     assert_eq!(refused(spec(json!(rows(3)))), Vec::<String>::new());
     assert_eq!(refused(spec(json!([]))), ["spec.datasets"]);
     let bad = json!([{"benchmark": "../x", "dataset": DATASET, "limit": 0}]);
     assert_eq!(refused(spec(bad)), ["spec.datasets[0].benchmark", "spec.datasets[0].limit"]);
+    for (benchmark, limit, wrong) in [
+        ("humaneval", json!(1), "benchmark"),
+        ("arc_easy", json!(u64::MAX), "limit"),
+        ("mmlu", json!(10_000_001), "limit"),
+    ] {
+        let one = json!([{"benchmark": benchmark, "dataset": DATASET, "limit": limit}]);
+        assert_eq!(refused(spec(one)), [format!("spec.datasets[0].{wrong}")]);
+    }
+    for (first, second) in [("piqa", "piqa"), ("mmlu", "mmlu_anatomy"), ("ceval_law", "ceval-valid_law")] {
+        let both = [first, second].map(|name| json!({"benchmark": name, "dataset": DATASET}));
+        assert_eq!(refused(spec(json!(both))), ["spec.datasets[1].benchmark"], "{first} and {second}");
+    }
     for (count, free) in [(1, true), (2, true), (3, false)] {
         let TaskSpec::Evaluation(evaluation) = serde_json::from_value(spec(json!(rows(count)))).unwrap()
         else {

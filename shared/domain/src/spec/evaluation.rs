@@ -1,15 +1,16 @@
 //! An evaluation task.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{ModelSource, Pool};
+use super::{ModelSource, Pool, benchmark};
 use crate::{
     field_error::FieldErrors,
     id::{DatasetId, ModelId},
 };
 
 /// Score a model on one or more benchmarks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationSpec {
     /// Where the model comes from.
@@ -33,7 +34,7 @@ pub struct EvaluationSpec {
 }
 
 /// One benchmark of an evaluation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationDataset {
     /// A task name known to the evaluator, such as `arc_easy`.
@@ -48,6 +49,9 @@ pub struct EvaluationDataset {
     pub limit: Option<usize>,
 }
 
+/// More rows of one dataset than this are never asked for.
+pub const MOST_ROWS: u64 = 10_000_000;
+
 /// Evaluations of up to this many datasets are free (the manual's rule).
 pub const FREE_DATASETS: usize = 2;
 
@@ -61,18 +65,11 @@ impl EvaluationSpec {
         errors.require(!self.datasets.is_empty(), "spec.datasets", "name at least one evaluation dataset");
         errors.require(self.datasets.len() <= 64, "spec.datasets", "at most 64 datasets in one task");
         for (i, dataset) in self.datasets.iter().enumerate() {
-            let plain = !dataset.benchmark.is_empty()
-                && dataset.benchmark.len() <= 64
-                && dataset.benchmark.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            self.check_benchmark(i, errors);
             errors.require(
-                plain,
-                &format!("spec.datasets[{i}].benchmark"),
-                "a benchmark name has letters, digits and `_` only, such as `arc_easy`",
-            );
-            errors.require(
-                dataset.limit != Some(0),
+                dataset.limit.is_none_or(|rows| (1..=MOST_ROWS).contains(&(rows as u64))),
                 &format!("spec.datasets[{i}].limit"),
-                "must be at least 1",
+                format!("must be 1 to {MOST_ROWS}"),
             );
             errors.require(
                 dataset.num_fewshot.is_none_or(|n| n <= 100),
@@ -86,5 +83,18 @@ impl EvaluationSpec {
             "must be at least 16 tokens",
         );
         errors.require(self.pool == Pool::Fast, "spec.pool", "evaluation runs on one node: choose `fast`");
+    }
+
+    fn check_benchmark(&self, i: usize, errors: &mut FieldErrors) {
+        let name = &self.datasets[i].benchmark;
+        let field = format!("spec.datasets[{i}].benchmark");
+        if !benchmark::is_benchmark(name) {
+            errors.push(field, "is no benchmark of this platform: name one such as `arc_easy`");
+            return;
+        }
+        let before = self.datasets[..i].iter().position(|other| benchmark::overlap(&other.benchmark, name));
+        if let Some(before) = before {
+            errors.push(field, format!("is scored by `spec.datasets[{before}]` already"));
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! A training task: the manual's form, field by field.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Pool;
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
 };
 
 /// Make a model from data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingSpec {
     /// Pretraining, supervised fine-tuning, or preference optimisation.
@@ -80,7 +81,7 @@ pub struct TrainingSpec {
 }
 
 /// The type of a training task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TrainingKind {
     /// From random initialisation, on plain text.
@@ -92,7 +93,7 @@ pub enum TrainingKind {
 }
 
 /// Which parameters are trained and how the base is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
     /// Every parameter.
@@ -104,7 +105,7 @@ pub enum Method {
 }
 
 /// Precision of the matrix products; master weights stay fp32.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Single precision.
@@ -117,7 +118,7 @@ pub enum Precision {
 }
 
 /// Learning-rate decay.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
     /// Half a cosine down to the floor.
@@ -130,7 +131,7 @@ pub enum Schedule {
 }
 
 /// Loss of preference optimisation over the reward margin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DpoLoss {
     /// `−log σ(margin)` (Rafailov et al. 2023).
@@ -143,7 +144,7 @@ pub enum DpoLoss {
 }
 
 /// Which tokens carry loss.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LossOn {
     /// Every assistant turn.
@@ -156,7 +157,7 @@ pub enum LossOn {
 }
 
 /// Sharding of optimizer state (Rajbhandari et al. 2020).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Zero {
     /// Optimizer state and gradients are sharded.
@@ -165,7 +166,7 @@ pub enum Zero {
 }
 
 /// Which linears carry an adapter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum TargetModules {
     /// `"all-linear"`.
@@ -175,7 +176,7 @@ pub enum TargetModules {
 }
 
 /// The preset name `all-linear`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum AllLinear {
     /// All seven linears of a layer.
     #[serde(rename = "all-linear")]
@@ -203,7 +204,7 @@ impl TargetModules {
 }
 
 /// Shares of training, validation and test rows in per cent, such as `[98, 2, 0]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct Split(pub [u32; 3]);
 
@@ -214,7 +215,7 @@ impl Default for Split {
 }
 
 /// Advanced options of `full`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FullOptions {
     /// The floor the learning rate decays to.
@@ -245,7 +246,7 @@ impl Default for FullOptions {
 }
 
 /// Advanced options of `lora` and `qlora`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdapterOptions {
     /// Inner dimension.
@@ -273,7 +274,7 @@ impl Default for AdapterOptions {
 }
 
 /// Options of `dpo`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DpoOptions {
     /// Strength of the pull towards the reference.
@@ -292,6 +293,8 @@ impl Default for DpoOptions {
 
 /// Nodes of the `fast` pool.
 const FAST_NODES: usize = 1;
+/// Rows of the largest optimizer step.
+const LARGEST_STEP: usize = 1 << 20;
 
 impl TrainingSpec {
     /// Ranks that see different rows, on a pool of one node.
@@ -301,7 +304,18 @@ impl TrainingSpec {
 
     /// Rows of one optimizer step.
     pub fn rows_per_step(&self) -> usize {
-        self.micro_batch_size * self.gradient_accumulation_steps * self.data_parallel()
+        self.micro_batch_size
+            .saturating_mul(self.gradient_accumulation_steps)
+            .saturating_mul(self.data_parallel())
+    }
+
+    /// The peak learning rate: what was asked for, or the default (dpo 5e-6, adapters 2e-4, full 2e-5).
+    pub fn peak_learning_rate(&self) -> f64 {
+        self.learning_rate.unwrap_or(match (self.task_type, self.method) {
+            (TrainingKind::Dpo, _) => 5e-6,
+            (_, Method::Full) => 2e-5,
+            _ => 2e-4,
+        })
     }
 
     pub(super) fn check(&self, errors: &mut FieldErrors) {
@@ -309,7 +323,7 @@ impl TrainingSpec {
         self.check_schedule(errors);
         self.check_batch(errors);
         if let Some(full) = &self.full {
-            full.check(self.learning_rate, errors);
+            full.check(self.peak_learning_rate(), errors);
         }
         if let Some(lora) = &self.lora {
             lora.check(errors);
@@ -394,11 +408,13 @@ impl TrainingSpec {
             "spec.gradient_accumulation_steps",
             "must be 1 to 65536",
         );
+        let product = self.rows_per_step();
+        errors.require(
+            product <= LARGEST_STEP,
+            "spec.gradient_accumulation_steps",
+            format!("micro batch × accumulation = {product} rows: a step has at most {LARGEST_STEP}"),
+        );
         if let Some(global) = self.global_batch_size {
-            let product = self
-                .micro_batch_size
-                .saturating_mul(self.gradient_accumulation_steps)
-                .saturating_mul(self.data_parallel());
             errors.require(
                 global == product,
                 "spec.global_batch_size",
@@ -411,14 +427,17 @@ impl TrainingSpec {
 }
 
 impl FullOptions {
-    fn check(&self, learning_rate: Option<f64>, errors: &mut FieldErrors) {
+    fn check(&self, peak: f64, errors: &mut FieldErrors) {
         let floor = self.min_learning_rate;
         errors.require(
-            floor.is_finite()
-                && floor >= 0.0
-                && learning_rate.is_none_or(|rate| rate <= 0.0 || floor <= rate),
+            floor.is_finite() && floor >= 0.0 && (peak <= 0.0 || floor <= peak),
             "spec.full.min_learning_rate",
-            "must be at least 0 and at most the learning rate",
+            format!("must be at least 0 and at most the learning rate, {peak:e}"),
+        );
+        errors.require(
+            self.flash_attention,
+            "spec.full.flash_attention",
+            "cannot be switched off: the score matrix is never written",
         );
         let ranks = self.tensor_parallel.saturating_mul(self.pipeline_parallel);
         for (field, size) in [
@@ -466,6 +485,11 @@ impl DpoOptions {
             (0.0..0.5).contains(&self.label_smoothing),
             "spec.dpo.label_smoothing",
             "must be at least 0 and less than 0.5",
+        );
+        errors.require(
+            self.label_smoothing == 0.0 || self.loss == DpoLoss::Sigmoid,
+            "spec.dpo.label_smoothing",
+            "belongs to the loss `sigmoid` only",
         );
     }
 }
