@@ -8,10 +8,12 @@
 mod access;
 mod app;
 mod background;
+mod builtins;
 mod config;
 mod datasets;
 mod deployments;
 mod error;
+mod form;
 mod http;
 mod models;
 mod projections;

@@ -4,4 +4,4 @@ mod check;
 mod row;
 
 pub(crate) use check::{Checked, Wanted, check};
-pub(crate) use row::{DatasetRow, NewVersion, add_version, builtin, delete, find, list};
+pub(crate) use row::{DatasetRow, NewVersion, add_version, builtin, delete, find, list, readable};

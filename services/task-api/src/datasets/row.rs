@@ -9,7 +9,7 @@ use sea_orm::{FromQueryResult, Value};
 
 use super::Checked;
 use crate::{
-    Error,
+    Error, builtins,
     store::{all, one, to_json},
 };
 
@@ -45,36 +45,47 @@ const SELECT: &str =
     v.invalid_rows, v.size_bytes, v.characters, v.sha256, v.prefix, v.manifest_sha256, v.file_name, v.preview,
     v.errors, d.created_at_ms
   FROM datasets d JOIN dataset_versions v ON v.dataset = d.id AND v.version = d.version
-  WHERE d.workspace = $1";
+  WHERE";
+/// Which rows a workspace ($1) may read; $2 is where the platform's own are.
+const READABLE: &str = "(d.workspace = $1 OR (d.workspace = $2 AND d.builtin = 1))";
 
 /// The dataset of this workspace.
 pub(crate) async fn find(db: &impl Sql, workspace: WorkspaceId, id: DatasetId) -> Result<DatasetRow, Error> {
-    let sql = format!("{SELECT} AND d.id = $2");
+    let sql = format!("{SELECT} d.workspace = $1 AND d.id = $2");
     let row = one(db, &sql, [workspace.to_string().into(), id.to_string().into()]).await?;
     row.ok_or_else(|| Error::not_found("dataset"))
 }
 
-/// The newest dataset registered as built-in under this name.
-pub(crate) async fn builtin(
+/// A dataset that this workspace may use: its own, or one of the platform's.
+pub(crate) async fn readable(
     db: &impl Sql,
     workspace: WorkspaceId,
-    name: &str,
-) -> Result<Option<DatasetRow>, Error> {
-    let sql = format!("{SELECT} AND d.builtin = 1 AND d.name = $2 ORDER BY d.id DESC LIMIT 1");
-    one(db, &sql, [workspace.to_string().into(), name.into()]).await
+    id: DatasetId,
+) -> Result<DatasetRow, Error> {
+    let sql = format!("{SELECT} {READABLE} AND d.id = $3");
+    let row = one(db, &sql, [workspace.to_string().into(), builtins::home(), id.to_string().into()]).await?;
+    row.ok_or_else(|| Error::not_found("dataset"))
 }
 
-/// Datasets, newest first, one more than `limit` where there are more.
+/// The platform's newest dataset of this name.
+pub(crate) async fn builtin(db: &impl Sql, name: &str) -> Result<Option<DatasetRow>, Error> {
+    let sql =
+        format!("{SELECT} d.workspace = $1 AND d.builtin = 1 AND d.name = $2 ORDER BY d.id DESC LIMIT 1");
+    one(db, &sql, [builtins::home(), name.into()]).await
+}
+
+/// Datasets that this workspace may use, newest first, one more than `limit` where there are more.
 pub(crate) async fn list(
     db: &impl Sql,
     workspace: WorkspaceId,
     kind: Option<&str>,
-    before: Option<&str>,
+    before: Option<DatasetId>,
     limit: u32,
 ) -> Result<Vec<DatasetRow>, Error> {
-    let mut sql = SELECT.to_owned();
-    let mut values: Vec<Value> = vec![workspace.to_string().into()];
-    for (condition, value) in [("v.kind =", kind), ("d.id <", before)] {
+    let mut sql = format!("{SELECT} {READABLE}");
+    let mut values: Vec<Value> = vec![workspace.to_string().into(), builtins::home()];
+    let before = before.map(|before| before.to_string());
+    for (condition, value) in [("v.kind =", kind), ("d.id <", before.as_deref())] {
         if let Some(value) = value {
             values.push(value.into());
             sql = format!("{sql} AND {condition} ${}", values.len());
@@ -192,6 +203,7 @@ fn whole(count: u64) -> i64 {
 /// Removes a dataset that no unfinished task uses; its objects' prefix.
 pub(crate) async fn delete(tx: &Tx, workspace: WorkspaceId, id: DatasetId) -> Result<(), Error> {
     let row = find(&**tx, workspace, id).await?;
+    builtins::unused_elsewhere(tx, workspace, &row.id).await?;
     let sql = "SELECT id FROM tasks WHERE workspace = $1 AND finished_at_ms IS NULL AND spec LIKE $2 LIMIT 1";
     let used = tx.row(sql, [workspace.to_string().into(), format!("%{}%", row.id).into()]).await?;
     if let Some(used) = used {

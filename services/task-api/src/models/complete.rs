@@ -85,7 +85,7 @@ async fn of_folder(
         Some(file) => {
             let bytes = objects.get_bytes(&prefix.file(&file.path)?).await?;
             match huggingface::read(&bytes) {
-                Ok(architecture) => facts.architecture = Some(architecture),
+                Ok(read) => facts = read,
                 Err(why) => errors.push(FieldError::new("files.config.json", why)),
             }
         }

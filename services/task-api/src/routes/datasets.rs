@@ -1,26 +1,36 @@
 //! Uploading, listing, previewing and deleting datasets.
 
+use std::{io::Read, path::PathBuf};
+
 use actix_web::{
-    HttpResponse, delete, get, post,
-    web::{Data, Path, Payload, Query},
+    HttpRequest, HttpResponse, delete, get, post,
+    web::{Data, Path, Payload},
 };
 use anneal_artifacts::{ManifestFile, Prefix};
 use anneal_datasets::{Format, Kind};
-use anneal_domain::{Name, id::DatasetId};
+use anneal_domain::{Name, field_error::FieldErrors, id::DatasetId};
 use futures::StreamExt;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::io::AsyncWriteExt;
 use utoipa::IntoParams;
 
+use super::{
+    dataset_view::{Dataset, view},
+    once::Once,
+};
 use crate::{
     App, Error,
     access::Role,
-    datasets::{self, Checked, DatasetRow, NewVersion, Wanted},
-    http::{Caller, Page, Problem, id, limit_of, time},
+    datasets::{self, Checked, NewVersion, Wanted},
+    http::{Caller, Page, Problem, Query, cursor_of, id, limit_of},
     store::from_json,
 };
+
+/// Bytes that are read at once.
+const PIECE: usize = 1 << 20;
 
 /// What is uploaded.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -36,45 +46,34 @@ pub(crate) struct Upload {
     filename: Option<String>,
     /// Leave invalid rows out instead of refusing the upload.
     skip_invalid: Option<bool>,
-    /// Adds a version to this dataset.
-    dataset: Option<String>,
-    /// Registers it as one of the platform's own (admins).
+    /// Adds a version to this dataset, whose name stays.
+    dataset: Option<DatasetId>,
+    /// Registers a new one as the platform's own, for every workspace (admins of the first workspace only).
     builtin: Option<bool>,
-}
-
-fn view(row: &DatasetRow) -> Result<Value, Error> {
-    let mean = row.characters as f64 / (row.total_rows - row.invalid_rows).max(1) as f64;
-    Ok(json!({
-        "id": row.id, "name": row.name, "kind": row.kind, "format": row.format, "layout": row.layout,
-        "evidence": row.evidence, "version": row.version, "rows": row.total_rows,
-        "invalid_rows": row.invalid_rows, "size_bytes": row.size_bytes,
-        "statistics": { "characters": row.characters, "estimated_tokens": row.characters / 4,
-                        "mean_row_characters": mean },
-        "sha256": row.sha256, "created_at": time(row.created_at_ms), "builtin": row.builtin != 0,
-        "errors": from_json::<Value>(&row.errors, "row errors")?,
-    }))
 }
 
 /// Uploads a dataset: the raw bytes are the body, every row is read before it is accepted.
 #[utoipa::path(tag = "datasets", params(Upload),
     request_body(content = String, content_type = "application/octet-stream"),
-    responses((status = 201), (status = 422, body = Problem)))]
+    responses((status = 201, body = Dataset), (status = 403, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/datasets")]
 pub(crate) async fn upload(
     app: Data<App>,
     caller: Caller,
     upload: Query<Upload>,
+    request: HttpRequest,
     body: Payload,
 ) -> Result<HttpResponse, Error> {
     caller.need(Role::Member)?;
     let upload = upload.into_inner();
     if upload.builtin == Some(true) {
-        caller.need(Role::Admin)?;
+        caller.need_operator()?;
     }
+    fits_version(&upload)?;
     let kind: Option<Kind> = given("kind", upload.kind.as_deref())?;
     let format: Option<Format> = given("format", upload.format.as_deref())?;
-    let known = match &upload.dataset {
-        Some(text) => Some(datasets::find(app.store.read(), caller.workspace, id(text, "dataset")?).await?),
+    let known = match upload.dataset {
+        Some(dataset) => Some(datasets::find(app.store.read(), caller.workspace, dataset).await?),
         None => None,
     };
     let name = match (&known, &upload.name) {
@@ -89,6 +88,16 @@ pub(crate) async fn upload(
     let file_name = plain(upload.filename.as_deref().unwrap_or("data"));
     let path = folder.path().join(&file_name);
     receive(body, &path, app.config.max_upload_bytes).await?;
+    let said = if caller.idempotency_key.is_some() {
+        format!("{}\n{}", request.query_string(), fingerprint(path.clone()).await?)
+    } else {
+        String::new()
+    };
+    let once = Once::of(&app, &caller, "datasets", said.as_bytes()).await?;
+    if let Some(known) = once.known("dataset")? {
+        let row = datasets::find(app.store.read(), caller.workspace, known).await?;
+        return Ok(HttpResponse::Created().json(view(&row)?));
+    }
     let wanted = Wanted { kind, format, skip_invalid: upload.skip_invalid == Some(true) };
     let checked = tokio::task::spawn_blocking(move || datasets::check(&path, wanted)).await;
     let checked = checked
@@ -99,8 +108,43 @@ pub(crate) async fn upload(
     };
     let version = known.map_or(1, |row| row.version + 1);
     let new = keep(&app, &caller, dataset, version, name, checked, upload.builtin == Some(true)).await?;
-    let row = app.transaction(move |tx| async move { datasets::add_version(&tx, new).await }).await?;
+    let added = app.transaction(move |tx| async move {
+        let row = datasets::add_version(&tx, new).await?;
+        once.remember(&tx, &row.id).await?;
+        Ok(row)
+    });
+    let row = added.await?;
     Ok(HttpResponse::Created().json(view(&row)?))
+}
+
+/// The SHA-256 of a file: what a repeated upload is told by.
+async fn fingerprint(path: PathBuf) -> Result<String, Error> {
+    let hashed = tokio::task::spawn_blocking(move || {
+        let (mut file, mut hash) = (std::fs::File::open(path)?, Sha256::new());
+        let mut piece = vec![0; PIECE];
+        loop {
+            match file.read(&mut piece)? {
+                0 => return Ok::<_, std::io::Error>(hex::encode(hash.finalize())),
+                size => hash.update(&piece[..size]),
+            }
+        }
+    });
+    let hashed = hashed.await.map_err(|_| Error::Unavailable("the service is stopping".to_owned()))?;
+    hashed.map_err(|error| Error::Unavailable(format!("the upload cannot be read back: {error}")))
+}
+
+/// A version of a dataset that is there takes neither a name nor a place of its own.
+fn fits_version(wanted: &Upload) -> Result<(), Error> {
+    let mut wrong = FieldErrors::default();
+    if wanted.dataset.is_some() {
+        let why = "belongs to a new dataset: leave it out to add a version";
+        wrong.require(wanted.name.is_none(), "name", why);
+        wrong.require(wanted.builtin.is_none(), "builtin", why);
+    }
+    match wrong.into_vec() {
+        wrong if wrong.is_empty() => Ok(()),
+        wrong => Err(Error::Invalid(wrong)),
+    }
 }
 
 fn given<T: std::str::FromStr<Err = String>>(field: &str, text: Option<&str>) -> Result<Option<T>, Error> {
@@ -172,13 +216,15 @@ async fn keep(
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DatasetFilter {
-    kind: Option<String>,
+    /// `pretrain`, `sft`, `preference` or `evaluation`.
+    #[param(value_type = Option<String>)]
+    kind: Option<Kind>,
     limit: Option<u32>,
     cursor: Option<String>,
 }
 
-/// Datasets, newest first.
-#[utoipa::path(tag = "datasets", params(DatasetFilter), responses((status = 200)))]
+/// Datasets that the workspace may use, newest first: its own, and the platform's.
+#[utoipa::path(tag = "datasets", params(DatasetFilter), responses((status = 200, body = Page<Dataset>)))]
 #[get("/api/v1/datasets")]
 pub(crate) async fn list(
     app: Data<App>,
@@ -186,16 +232,16 @@ pub(crate) async fn list(
     filter: Query<DatasetFilter>,
 ) -> Result<HttpResponse, Error> {
     let limit = limit_of(filter.limit)?;
-    let (kind, cursor) = (filter.kind.as_deref(), filter.cursor.as_deref());
-    let rows = datasets::list(app.store.read(), caller.workspace, kind, cursor, limit).await?;
+    let (kind, before) = (filter.kind.map(Kind::name), cursor_of(filter.cursor.as_deref())?);
+    let rows = datasets::list(app.store.read(), caller.workspace, kind, before, limit).await?;
     Ok(HttpResponse::Ok().json(Page::cut(rows, limit, |row| row.id.clone(), |row| view(&row))?))
 }
 
 /// A dataset.
-#[utoipa::path(tag = "datasets", responses((status = 200), (status = 404, body = Problem)))]
+#[utoipa::path(tag = "datasets", responses((status = 200, body = Dataset), (status = 404, body = Problem)))]
 #[get("/api/v1/datasets/{id}")]
 pub(crate) async fn show(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
-    let row = datasets::find(app.store.read(), caller.workspace, id(&path, "dataset")?).await?;
+    let row = datasets::readable(app.store.read(), caller.workspace, id(&path, "dataset")?).await?;
     Ok(HttpResponse::Ok().json(view(&row)?))
 }
 
@@ -216,7 +262,7 @@ pub(crate) async fn preview(
     path: Path<String>,
     options: Query<PreviewOptions>,
 ) -> Result<HttpResponse, Error> {
-    let row = datasets::find(app.store.read(), caller.workspace, id(&path, "dataset")?).await?;
+    let row = datasets::readable(app.store.read(), caller.workspace, id(&path, "dataset")?).await?;
     let limit = limit_of(options.limit)?;
     let mut rows: Vec<Value> = from_json(&row.preview, "preview")?;
     rows.truncate(limit as usize);

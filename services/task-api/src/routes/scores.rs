@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpResponse, get,
-    web::{Data, Path, Query},
+    web::{Data, Path},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use utoipa::IntoParams;
 use super::{artifacts::of_role, task_details::task_of};
 use crate::{
     App, Error,
-    http::{Caller, Problem, limit_of},
+    http::{Caller, Problem, Query, limit_of},
 };
 
 /// Largest results file that is read into memory.

@@ -5,7 +5,7 @@ use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trai
 
 /// task-api's migrations, oldest first.
 pub(crate) fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(Initial)]
+    vec![Box::new(Initial), Box::new(Context)]
 }
 
 struct Initial;
@@ -27,6 +27,24 @@ impl MigrationTrait for Initial {
         for statement in ACCESS.iter().chain(TASKS).chain(THINGS).chain(PROJECTIONS) {
             db.execute_unprepared(&statement.replace("SERIAL_KEY", serial)).await?;
         }
+        Ok(())
+    }
+}
+
+/// How long a sequence a model takes.
+struct Context;
+
+impl MigrationName for Context {
+    fn name(&self) -> &'static str {
+        "task_api_0003_context"
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for Context {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let sql = "ALTER TABLE models ADD COLUMN context_tokens BIGINT";
+        manager.get_connection().execute_unprepared(sql).await?;
         Ok(())
     }
 }
