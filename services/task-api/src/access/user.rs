@@ -99,7 +99,7 @@ pub(crate) async fn change(
         user.name = name.to_string();
     }
     if let Some(role) = role {
-        user.role = role.as_str().to_owned();
+        role.as_str().clone_into(&mut user.role);
     }
     let values = [user.name.clone().into(), user.role.clone().into(), user.id.clone().into()];
     tx.run("UPDATE users SET name = $1, role = $2 WHERE id = $3", values).await?;

@@ -32,6 +32,7 @@ impl ModelOrigin {
 }
 
 /// A model.
+#[expect(clippy::struct_field_names, reason = "`base_model` is what the API and the tables call it")]
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Model {
     id: String,

@@ -83,7 +83,7 @@ async fn workspaces_are_listed_renamed_and_deleted_when_empty() {
     let rest = stack.get(&format!("/api/v1/workspaces?limit=2&cursor={cursor}")).await.expect(200);
     assert_eq!((rest["data"][0]["name"].as_str(), &rest["has_more"]), (Some("default"), &json!(false)));
     let own = stack.ask(Method::GET, "/api/v1/workspaces", &admin, &Value::Null).await.expect(200);
-    assert_eq!(ids(&own), [other.clone()]);
+    assert_eq!(ids(&own), std::slice::from_ref(&other));
 
     let path = |id: &str| format!("/api/v1/workspaces/{id}");
     let name = json!({ "name": "renamed" });
