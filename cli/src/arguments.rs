@@ -12,6 +12,7 @@ use crate::{
         deployment::{DeployArguments, DeploymentCommand},
         model::ModelCommand,
         task::TaskCommand,
+        workspace::WorkspaceCommand,
     },
     stack::{ShimArguments, UpOptions},
 };
@@ -22,7 +23,7 @@ use crate::{
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) connection: Connection,
-    /// Print what the API answers, as JSON.
+    /// Print what the API answers, as JSON; a failure is JSON on standard error.
     #[arg(long, global = true)]
     pub(crate) json: bool,
     #[command(subcommand)]
@@ -66,6 +67,9 @@ pub(crate) enum Command {
     Bill(BillArguments),
     /// Events of the workspace, as they happen.
     Events(crate::commands::events::EventsArguments),
+    /// Workspaces.
+    #[command(subcommand)]
+    Workspace(WorkspaceCommand),
     /// People.
     #[command(subcommand)]
     User(UserCommand),
@@ -91,6 +95,32 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Arguments::command().debug_assert();
+    }
+
+    /// Every command that does something, as it is typed.
+    fn typed(command: &clap::Command, so_far: &str, all: &mut Vec<String>) {
+        let visible: Vec<_> = command.get_subcommands().filter(|sub| !sub.is_hide_set()).collect();
+        if visible.is_empty() {
+            all.push(so_far.to_owned());
+        }
+        for sub in visible {
+            typed(sub, &format!("{so_far} {}", sub.get_name()), all);
+        }
+    }
+
+    #[test]
+    fn the_reference_has_every_command() {
+        let reference = include_str!("../../docs/cli.md");
+        let mut commands = Vec::new();
+        typed(&Arguments::command(), "anneal", &mut commands);
+        let is_there = |command: &&String| {
+            let start = format!("`{command}");
+            reference
+                .match_indices(&start)
+                .any(|(at, _)| reference[at + start.len()..].starts_with([' ', '`']))
+        };
+        let missing: Vec<_> = commands.iter().filter(|command| !is_there(command)).collect();
+        assert!(missing.is_empty(), "docs/cli.md lacks {missing:?}");
     }
 
     #[test]

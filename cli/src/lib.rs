@@ -25,16 +25,18 @@ use crate::{
 /// Runs the command with this process's arguments.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    let json = arguments.json;
     match dispatch(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            failure.tell();
-            failure.exit_code()
+            failure.tell(json);
+            ExitCode::from(failure.exit_code())
         }
     }
 }
 
 fn dispatch(arguments: Arguments) -> Result<(), Failure> {
+    let output = Output::new(arguments.json);
     match arguments.command {
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Arguments::command(), "anneal", &mut io::stdout());
@@ -42,10 +44,9 @@ fn dispatch(arguments: Arguments) -> Result<(), Failure> {
         }
         Command::StackChild(child) => Err(stack::shim(&child).into()),
         Command::Up(options) => on_one_thread(async { Ok(stack::up(options).await?) }),
-        Command::Login => settings::login(&arguments.connection),
+        Command::Login => settings::login(&arguments.connection, &output),
         command => {
             let connection = settings::resolve(&arguments.connection)?;
-            let output = Output::new(arguments.json);
             on_one_thread(async { commands::run(command, &Api::new(&connection)?, &output).await })
         }
     }

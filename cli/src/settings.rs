@@ -10,8 +10,9 @@ use std::{
 
 use anneal_runtime::config;
 use serde::Deserialize;
+use serde_json::json;
 
-use crate::{arguments::Connection, failure::Failure};
+use crate::{arguments::Connection, failure::Failure, output::Output};
 
 const LOCAL: &str = "http://127.0.0.1:7480";
 const LOCAL_KEY: &str = ".local/stack/admin.key";
@@ -45,7 +46,7 @@ pub(crate) fn resolve(given: &Connection) -> Result<Resolved, Failure> {
 }
 
 /// Remembers what was given.
-pub(crate) fn login(given: &Connection) -> Result<(), Failure> {
+pub(crate) fn login(given: &Connection, output: &Output) -> Result<(), Failure> {
     let Resolved { server, key } = resolve(given)?;
     let path = file()?;
     if let Some(folder) = path.parent() {
@@ -55,8 +56,10 @@ pub(crate) fn login(given: &Connection) -> Result<(), Failure> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     options.open(&path)?.write_all(text.as_bytes())?;
-    writeln!(std::io::stderr(), "saved {}", path.display())?;
-    Ok(())
+    if output.is_json() {
+        return output.value(&json!({ "server": server, "saved": path }));
+    }
+    output.done(&format!("saved {}", path.display()))
 }
 
 fn file() -> Result<PathBuf, Failure> {

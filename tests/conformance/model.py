@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
 """Our decoder, readers, tokenizer and templates against transformers, peft, gguf and Jinja2.
 
-    python tests/conformance/model.py --probe target/debug/examples/probe [--smollm2 FOLDER --smollm2-gguf FILE] [--only NAME]
+    python tests/conformance/model.py --probe target/debug/examples/probe [--smollm2 FOLDER --smollm2-gguf FILE]
+        [--vocabularies FOLDER] [--only NAME]
+
+`--vocabularies` names a folder of llama.cpp's own `ggml-vocab-NAME.gguf` files with the `.inp` and `.out` beside them.
 
 Build the probe with `cargo build -p anneal-model --example probe`. Needs torch, transformers, peft, gguf and jinja2; says
 SKIPPED and exits 0 where they are not installed. Prints one line a check and exits 1 when one fails.
 """
-import argparse, hashlib, json, os, subprocess, sys, tempfile
+import argparse, glob, hashlib, json, os, subprocess, sys, tempfile
 
 try:
     import numpy as np, torch, transformers, gguf
@@ -199,18 +202,56 @@ def smollm2(probe, folder, file):
                   .endswith("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"))
 
 
+def learnt_tokenizer(probe):
+    """transformers reads a tokenizer learnt by us, and gives the same ids with it."""
+    rng = np.random.default_rng(7)
+    words = ["the", "Rain", "naïve", "東京", "don't", "x_1", "12", "stay", "staying", "\t", "🙂", "=", "(f)"]
+    texts = [" ".join(words[int(n)] for n in rng.integers(0, len(words), 40)) + "\n\n" for _ in range(200)]
+    with tempfile.TemporaryDirectory() as folder:
+        ask(probe, ["learn", 512, folder], texts)
+        theirs = transformers.AutoTokenizer.from_pretrained(folder)
+        more = texts[:20] + ["unseen Ωmega\r\n  \u0001", "<|im_start|>user\nhi<|im_end|>", "a" * 300]
+        ours = ask(probe, ["encode", folder], more)
+        check("learnt tokenizer: ids", [theirs(t, add_special_tokens=False).input_ids for t in more] == ours)
+        check("learnt tokenizer: texts", [theirs.decode(ids) for ids in ours] == more)
+        named = (theirs.bos_token, theirs.eos_token, theirs.pad_token, theirs.chat_template)
+        check("learnt tokenizer: special tokens", named == ("<|endoftext|>", "<|endoftext|>", "<|pad|>", None), str(named))
+
+
+def vocabularies(probe, folder):
+    """The ids that llama.cpp expects of its test texts, under the pre-tokenizer that each vocabulary names."""
+    for path in sorted(glob.glob(os.path.join(folder, "ggml-vocab-*.gguf"))):
+        if not os.path.exists(path + ".inp"):
+            continue
+        texts = open(path + ".inp", encoding="utf-8", newline="").read().split("\n__ggml_vocab_test__\n")
+        want = [[int(i) for i in line.split()] for line in open(path + ".out").read().split("\n")]
+        try:
+            got = ask(probe, ["encode", path], texts)
+        except RuntimeError as error:
+            print(f"refused {os.path.basename(path)}: {error}", flush=True)
+            continue
+        wrong = sum(g != w for g, w in zip(got, want))
+        check(f"vocabulary {os.path.basename(path)}", not wrong and len(got) >= 40, f"{wrong} of {len(got)} wrong")
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--probe", required=True)
     parser.add_argument("--smollm2")
     parser.add_argument("--smollm2-gguf")
+    parser.add_argument("--vocabularies")
     parser.add_argument("--only")
     a = parser.parse_args()
-    checks = {"tiny": lambda: tiny_models(a.probe), "gguf": lambda: quantised_blocks(a.probe)}
+    checks = {"tiny": lambda: tiny_models(a.probe), "gguf": lambda: quantised_blocks(a.probe),
+              "learnt": lambda: learnt_tokenizer(a.probe)}
     if a.smollm2:
         checks["smollm2"] = lambda: smollm2(a.probe, a.smollm2, a.smollm2_gguf)
     else:
         print("SKIPPED: smollm2 (no --smollm2)")
+    if a.vocabularies:
+        checks["vocabularies"] = lambda: vocabularies(a.probe, a.vocabularies)
+    else:
+        print("SKIPPED: vocabularies (no --vocabularies)")
     for name, run in checks.items():
         if a.only in (None, name):
             run()

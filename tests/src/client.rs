@@ -106,7 +106,9 @@ impl Client {
         };
         match tokio::time::timeout(deadline, wait).await {
             Ok(task) => task,
-            Err(_) => panic!("task {id} is not {states:?} after {deadline:?}: {}", self.task(id).await),
+            Err(elapsed) => {
+                panic!("task {id} is not {states:?} after {deadline:?} ({elapsed}): {}", self.task(id).await)
+            }
         }
     }
 

@@ -49,5 +49,5 @@ pub fn training(model: &str, dataset: &str, steps: u64, save: u64) -> Value {
 }
 
 fn lines(rows: impl Iterator<Item = Value>) -> String {
-    rows.map(|row| format!("{row}\n")).collect()
+    rows.fold(String::new(), |lines, row| lines + &row.to_string() + "\n")
 }

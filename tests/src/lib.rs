@@ -6,6 +6,7 @@
 #![allow(clippy::missing_panics_doc, reason = "a panic of the harness is a failed test")]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+pub mod bench;
 pub mod client;
 pub mod inputs;
 pub mod platform;

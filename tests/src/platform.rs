@@ -75,7 +75,9 @@ impl Platform {
     pub fn launch_as(&mut self, name: &str, service: &str, failpoints: &str) {
         let mut variables = self.variables(service);
         let prefix = format!("ANNEAL_{}_", service.to_uppercase().replace('-', "_"));
-        variables.iter_mut().for_each(|(key, _)| *key = format!("{prefix}{key}"));
+        for (key, _) in &mut variables {
+            *key = format!("{prefix}{key}");
+        }
         if !failpoints.is_empty() {
             variables.push(("ANNEAL_FAILPOINTS".to_owned(), failpoints.to_owned()));
         }
@@ -110,9 +112,14 @@ impl Platform {
         panic!("{name} did not end by itself:\n{}", self.log(name));
     }
 
+    /// Process ids of a process's children: a worker's engine.
+    pub fn children(&self, name: &str) -> Vec<i32> {
+        children(self.process(name).id())
+    }
+
     /// SIGKILLs every child of a process: a worker's engine.
     pub fn kill_children(&self, name: &str) -> usize {
-        let children = children(self.process(name).id());
+        let children = self.children(name);
         for child in &children {
             let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(*child), Signal::SIGKILL);
         }
@@ -138,9 +145,8 @@ impl Platform {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         });
-        if up.await.is_err() {
-            panic!("the platform did not come up:\n{}\n{}", self.log("task-api"), self.log("billing"));
-        }
+        let is_up = up.await.is_ok();
+        assert!(is_up, "the platform did not come up:\n{}\n{}", self.log("task-api"), self.log("billing"));
     }
 
     fn process(&self, name: &str) -> &Process {

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 const A_WHILE: Duration = Duration::from_secs(120);
 
 #[tokio::test]
-#[ignore = "not yet seen to pass on the whole stack: run with --ignored"]
 async fn a_model_is_tuned_evaluated_compiled_deployed_and_billed() {
     let platform = Platform::start().await;
     let client = platform.client();

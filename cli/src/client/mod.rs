@@ -48,6 +48,11 @@ impl Api {
         json(checked(request).await?).await
     }
 
+    /// `PATCH path` with a JSON body.
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        json(checked(self.request(Method::PATCH, path).json(body)).await?).await
+    }
+
     /// `DELETE path`.
     pub(crate) async fn delete(&self, path: &str) -> Result<(), Failure> {
         checked(self.request(Method::DELETE, path)).await.map(drop)

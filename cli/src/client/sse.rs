@@ -1,4 +1,4 @@
-//! Server-sent events: the `data` of each, as it comes.
+//! Server-sent events: the `data` of each, as it comes, and the id to go on from.
 
 use reqwest::Response;
 
@@ -13,6 +13,11 @@ pub(crate) struct Events {
 impl Events {
     pub(crate) fn new(response: Response) -> Self {
         Self { response, lines: Lines::default() }
+    }
+
+    /// The id of the last event that had one.
+    pub(crate) fn last_id(&self) -> Option<&str> {
+        self.lines.last_id.as_deref()
     }
 
     /// The data of the next event; `None` once the server ends the stream.
@@ -33,6 +38,7 @@ impl Events {
 #[derive(Default)]
 struct Lines {
     pending: Vec<u8>,
+    last_id: Option<String>,
 }
 
 impl Lines {
@@ -46,11 +52,12 @@ impl Lines {
             let end = self.pending.windows(2).position(|pair| pair == b"\n\n")?;
             let event: Vec<u8> = self.pending.drain(..end + 2).collect();
             let text = String::from_utf8_lossy(&event);
-            let data: Vec<&str> = text
-                .lines()
-                .filter_map(|line| line.strip_prefix("data:"))
-                .map(|data| data.strip_prefix(' ').unwrap_or(data))
-                .collect();
+            let values = |field: &'static str| {
+                let values = text.lines().filter_map(move |line| line.strip_prefix(field)?.strip_prefix(':'));
+                values.map(|value| value.strip_prefix(' ').unwrap_or(value))
+            };
+            self.last_id = values("id").next_back().map(str::to_owned).or(self.last_id.take());
+            let data: Vec<&str> = values("data").collect();
             if !data.is_empty() {
                 return Some(data.join("\n"));
             }
@@ -75,6 +82,7 @@ mod tests {
                 }
             }
             assert_eq!(seen, ["{\"a\":1}", "x\ny"], "in pieces of {size}");
+            assert_eq!(lines.last_id.as_deref(), Some("4"));
         }
     }
 }

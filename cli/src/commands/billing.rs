@@ -1,6 +1,6 @@
 //! What things cost.
 
-use anneal_domain::id::TaskId;
+use anneal_domain::id::{TaskId, WorkspaceId};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
@@ -37,11 +37,14 @@ pub(crate) enum BillCommand {
     Audit,
     /// Prices by kind and pool.
     Prices,
-    /// Put credits into the workspace (admins).
+    /// Put credits into a workspace (admins of the first workspace).
     TopUp {
         /// Credits, with up to six decimals.
         #[arg(value_parser = credits)]
         amount: i64,
+        /// Which workspace; the key's own when absent.
+        #[arg(long)]
+        workspace: Option<WorkspaceId>,
     },
 }
 
@@ -63,8 +66,11 @@ pub(crate) async fn run(arguments: BillArguments, api: &Api, output: &Output) ->
             output.list(&prices, &["kind", "pool", "rate_per_hour_microcredits"])
         }
         BillCommand::Audit => audit(api, output).await,
-        BillCommand::TopUp { amount } => {
-            let body = json!({ "amount_microcredits": amount });
+        BillCommand::TopUp { amount, workspace } => {
+            let mut body = json!({ "amount_microcredits": amount });
+            if let Some(workspace) = workspace {
+                body["workspace"] = json!(workspace);
+            }
             output.show(&api.post("billing/top-up", &body).await?)
         }
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anneal_domain::id::DatasetId;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use reqwest::Method;
 
 use super::Page;
@@ -12,27 +12,12 @@ use crate::{client::Api, failure::Failure, output::Output};
 #[derive(Debug, Subcommand)]
 pub(crate) enum DatasetCommand {
     /// Upload a file; every row is checked.
-    Upload {
-        /// The file.
-        file: PathBuf,
-        /// Its name; that of the file when absent.
-        #[arg(long)]
-        name: Option<String>,
-        /// `pretrain`, `sft`, `preference` or `evaluation`; found out when absent.
-        #[arg(long)]
-        kind: Option<String>,
-        /// Such as `jsonl`; found out when absent.
-        #[arg(long)]
-        format: Option<String>,
-        /// Leave out rows that are broken instead of refusing the file.
-        #[arg(long)]
-        skip_invalid: bool,
-        /// Add a version to this dataset.
-        #[arg(long)]
-        dataset: Option<DatasetId>,
-    },
+    Upload(Upload),
     /// List datasets.
     List {
+        /// `pretrain`, `sft`, `preference` or `evaluation`.
+        #[arg(long)]
+        kind: Option<String>,
         #[command(flatten)]
         page: Page,
     },
@@ -56,27 +41,42 @@ pub(crate) enum DatasetCommand {
     },
 }
 
+/// A file, and what is known of it.
+#[derive(Debug, Args)]
+pub(crate) struct Upload {
+    /// The file.
+    file: PathBuf,
+    /// Its name; that of the file when absent.
+    #[arg(long)]
+    name: Option<String>,
+    /// `pretrain`, `sft`, `preference` or `evaluation`; found out when absent.
+    #[arg(long)]
+    kind: Option<String>,
+    /// Such as `jsonl`; found out when absent.
+    #[arg(long)]
+    format: Option<String>,
+    /// Leave out rows that are broken instead of refusing the file.
+    #[arg(long)]
+    skip_invalid: bool,
+    /// Add a version to this dataset.
+    #[arg(long, conflicts_with_all = ["name", "builtin"])]
+    dataset: Option<DatasetId>,
+    /// Register it as one of the platform's own (admins of the first workspace only).
+    #[arg(long)]
+    builtin: bool,
+}
+
 pub(crate) async fn run(command: DatasetCommand, api: &Api, output: &Output) -> Result<(), Failure> {
     match command {
-        DatasetCommand::Upload { file, name, kind, format, skip_invalid, dataset } => {
-            let text = |os: Option<&std::ffi::OsStr>| os.map(|os| os.to_string_lossy().into_owned());
-            let mut query = vec![("skip_invalid", skip_invalid.to_string())];
-            let filename = text(file.file_name());
-            let given = [
-                ("name", name.or_else(|| text(file.file_stem()))),
-                ("filename", filename),
-                ("kind", kind),
-                ("format", format),
-                ("dataset", dataset.map(|dataset| dataset.to_string())),
-            ];
-            query.extend(given.into_iter().filter_map(|(key, value)| Some((key, value?))));
-            let request = api.request(Method::POST, "datasets").query(&query);
-            output.show(&api.upload(request, &file).await?)
+        DatasetCommand::Upload(given) => upload(given, api, output).await,
+        DatasetCommand::List { kind, page } => {
+            let mut query = page.query();
+            query.extend(kind.map(|kind| ("kind", kind)));
+            output.list(
+                &api.get("datasets", &query).await?,
+                &["id", "name", "kind", "format", "version", "rows", "size_bytes", "created_at"],
+            )
         }
-        DatasetCommand::List { page } => output.list(
-            &api.get("datasets", &page.query()).await?,
-            &["id", "name", "kind", "format", "version", "rows", "size_bytes", "created_at"],
-        ),
         DatasetCommand::Show { dataset } => output.show(&api.get(&format!("datasets/{dataset}"), &[]).await?),
         DatasetCommand::Preview { dataset, limit } => {
             let query = [("limit", limit.to_string())];
@@ -86,5 +86,49 @@ pub(crate) async fn run(command: DatasetCommand, api: &Api, output: &Output) -> 
             api.delete(&format!("datasets/{dataset}")).await?;
             output.done(&format!("deleted {dataset}"))
         }
+    }
+}
+
+async fn upload(given: Upload, api: &Api, output: &Output) -> Result<(), Failure> {
+    let request = api.request(Method::POST, "datasets").query(&given.query());
+    output.show(&api.upload(request, &given.file).await?)
+}
+
+impl Upload {
+    /// As query parameters; what was not given is not sent.
+    fn query(&self) -> Vec<(&'static str, String)> {
+        let text = |os: Option<&std::ffi::OsStr>| os.map(|os| os.to_string_lossy().into_owned());
+        let name = self.name.clone().or_else(|| text(self.file.file_stem()));
+        let given = [
+            ("name", name.filter(|_| self.dataset.is_none())),
+            ("filename", text(self.file.file_name())),
+            ("kind", self.kind.clone()),
+            ("format", self.format.clone()),
+            ("dataset", self.dataset.map(|dataset| dataset.to_string())),
+            ("skip_invalid", self.skip_invalid.then(|| true.to_string())),
+            ("builtin", self.builtin.then(|| true.to_string())),
+        ];
+        given.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn upload(dataset: Option<DatasetId>, builtin: bool) -> Upload {
+        let file = PathBuf::from("data/questions.jsonl");
+        Upload { file, name: None, kind: None, format: None, skip_invalid: false, dataset, builtin }
+    }
+
+    #[test]
+    fn a_new_dataset_is_named_after_its_file_and_a_version_is_not() {
+        let query = upload(None, true).query();
+        let pair = |key, value: &str| (key, value.to_owned());
+        let name = [pair("name", "questions"), pair("filename", "questions.jsonl"), pair("builtin", "true")];
+        assert_eq!(query, name);
+        let dataset = DatasetId::new();
+        let query = upload(Some(dataset), false).query();
+        assert_eq!(query, [pair("filename", "questions.jsonl"), pair("dataset", &dataset.to_string())]);
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod model;
 pub(crate) mod task;
 mod task_follow;
 mod task_results;
+pub(crate) mod workspace;
 
 use crate::{arguments::Command, client::Api, failure::Failure, output::Output};
 
@@ -24,6 +25,7 @@ pub(crate) async fn run(command: Command, api: &Api, output: &Output) -> Result<
         Command::Chat(arguments) => chat::run(arguments, api, output).await,
         Command::Bill(arguments) => billing::run(arguments, api, output).await,
         Command::Events(arguments) => events::run(arguments, api, output).await,
+        Command::Workspace(command) => workspace::run(command, api, output).await,
         Command::User(command) => access::user(command, api, output).await,
         Command::Key(command) => access::key(command, api, output).await,
         Command::Up(_) | Command::Login | Command::Completions { .. } | Command::StackChild(_) => {

@@ -1,8 +1,11 @@
 //! Models.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+};
 
-use anneal_domain::id::ModelId;
+use anneal_domain::id::{ModelId, TaskId};
 use clap::{Subcommand, ValueEnum};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -28,6 +31,9 @@ pub(crate) enum ModelCommand {
         /// `builtin`, `imported`, `trained` or `compiled`.
         #[arg(long)]
         source: Option<String>,
+        /// Made by this task.
+        #[arg(long)]
+        task: Option<TaskId>,
         #[command(flatten)]
         page: Page,
     },
@@ -65,9 +71,10 @@ pub(crate) enum Source {
 pub(crate) async fn run(command: ModelCommand, api: &Api, output: &Output) -> Result<(), Failure> {
     match command {
         ModelCommand::Import { path, name, source } => import(api, output, &path, name, source).await,
-        ModelCommand::List { source, page } => {
+        ModelCommand::List { source, task, page } => {
             let mut query = page.query();
             query.extend(source.map(|source| ("source", source)));
+            query.extend(task.map(|task| ("task", task.to_string())));
             output.list(
                 &api.get("models", &query).await?,
                 &["id", "name", "source", "format", "state", "architecture", "size_bytes", "created_at"],
@@ -96,7 +103,10 @@ async fn import(
     name: Option<String>,
     source: Source,
 ) -> Result<(), Failure> {
-    let files = files(path)?;
+    let Files { sent: files, left_out } = files(path)?;
+    if !left_out.is_empty() {
+        writeln!(std::io::stderr(), "anneal: not sent: {}", left_out.join(", "))?;
+    }
     let stem = if path.is_dir() { path.file_name() } else { path.file_stem() };
     let name = name.or_else(|| stem.map(|stem| stem.to_string_lossy().into_owned()));
     let source = match source {
@@ -121,10 +131,17 @@ async fn send(api: &Api, model: ModelId, files: &[(String, PathBuf)]) -> Result<
     api.post(&format!("models/{model}/complete"), &json!({})).await
 }
 
-/// What is sent of a folder: its own files, with plain names.
-fn files(path: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
+/// What is sent of a folder, by name, and what is not, with the reason.
+#[derive(Debug, Default)]
+struct Files {
+    sent: Vec<(String, PathBuf)>,
+    left_out: Vec<String>,
+}
+
+/// Of a folder its own files with plain names; a file by itself.
+fn files(path: &Path) -> Result<Files, Failure> {
     let invalid = |error: std::io::Error| Failure::Invalid(format!("{}: {error}", path.display()));
-    let paths = if path.is_dir() {
+    let mut paths = if path.is_dir() {
         let entries = std::fs::read_dir(path).map_err(invalid)?;
         entries
             .map(|entry| entry.map(|entry| entry.path()))
@@ -133,17 +150,56 @@ fn files(path: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
     } else {
         vec![path.to_owned()]
     };
-    let mut files = Vec::new();
-    for path in paths.into_iter().filter(|path| path.is_file()) {
+    paths.sort();
+    let mut files = Files::default();
+    for path in paths {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-        if plain && !name.starts_with('.') {
-            files.push((name, path));
+        match refusal(&name, &path) {
+            Some(why) => files.left_out.push(format!("{name:?} ({why})")),
+            None => files.sent.push((name, path)),
         }
     }
-    files.sort();
-    if files.is_empty() {
-        return Err(Failure::Invalid(format!("{} has no model files", path.display())));
+    if files.sent.is_empty() {
+        let left_out = files.left_out.join(", ");
+        return Err(Failure::Invalid(format!("{} has no model files: {left_out}", path.display())));
     }
     Ok(files)
+}
+
+fn refusal(name: &str, path: &Path) -> Option<&'static str> {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    if name.starts_with('.') {
+        Some("hidden")
+    } else if path.is_dir() {
+        Some("a folder: a model's files lie side by side")
+    } else if !path.is_file() {
+        Some("no file")
+    } else if !name.bytes().all(is_plain) {
+        Some("its name is not of letters, digits, `.`, `_` and `-`")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_sent_of_a_folder_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["config.json", "model-1.safetensors", ".gitattributes", "odd name.txt"] {
+            std::fs::write(folder.path().join(name), "x").unwrap();
+        }
+        std::fs::create_dir(folder.path().join("onnx")).unwrap();
+        let files = files(folder.path()).unwrap();
+        let sent: Vec<_> = files.sent.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(sent, ["config.json", "model-1.safetensors"]);
+        for (place, name) in ["\".gitattributes\"", "\"odd name.txt\"", "\"onnx\""].iter().enumerate() {
+            assert!(files.left_out[place].starts_with(name), "{:?}", files.left_out);
+        }
+        assert!(super::files(&folder.path().join("onnx")).is_err());
+        assert!(super::files(&folder.path().join("missing")).is_err());
+    }
 }

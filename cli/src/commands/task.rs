@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anneal_domain::id::TaskId;
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::{Page, task_follow, task_results};
@@ -16,7 +16,7 @@ pub(crate) enum TaskCommand {
         /// The file; `-` reads standard input.
         #[arg(short, long)]
         file: PathBuf,
-        /// Stay until it has ended; exit code 5 when it did not succeed.
+        /// Stay until it has ended or is paused; exit code 5 when it did not succeed.
         #[arg(long)]
         wait: bool,
     },
@@ -45,7 +45,7 @@ pub(crate) enum TaskCommand {
         /// The task.
         task: TaskId,
     },
-    /// Stay with a task until it has ended.
+    /// Stay with a task until it has ended or is paused; exit code 5 when it did not succeed.
     Watch {
         /// The task.
         task: TaskId,
@@ -57,9 +57,22 @@ pub(crate) enum TaskCommand {
         /// One stage only.
         #[arg(long)]
         stage: Option<String>,
-        /// Stay until the task has ended.
+        /// Stay until the task has ended or is paused.
         #[arg(short, long)]
         follow: bool,
+    },
+    /// Download the whole log of a stage that has ended.
+    StageLog {
+        /// The task.
+        task: TaskId,
+        /// The stage, as `task stages` names it; its latest run when there were several.
+        stage: String,
+        /// Plain lines, or JSON lines.
+        #[arg(long, value_enum, default_value_t = LogFormat::Text)]
+        format: LogFormat,
+        /// Where to; a name of its own in this folder when absent.
+        #[arg(short, long)]
+        output: Option<PathBuf>,
     },
     /// Its measured values.
     Metrics {
@@ -149,6 +162,13 @@ pub(crate) enum TaskCommand {
         /// The task.
         task: TaskId,
     },
+}
+
+/// How a downloaded log is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum LogFormat {
+    Text,
+    Json,
 }
 
 const COLUMNS: [&str; 7] = ["id", "kind", "name", "state", "progress.percent", "stage", "created_at"];

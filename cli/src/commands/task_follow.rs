@@ -1,6 +1,6 @@
 //! Staying with a task: its progress, its log.
 
-use std::time::Duration;
+use std::{io::Write, time::Duration};
 
 use anneal_domain::{id::TaskId, task::TaskState};
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
@@ -12,7 +12,8 @@ const LOOK: Duration = Duration::from_millis(700);
 /// The server may be restarted while we watch.
 const PATIENCE: u32 = 40;
 
-/// Shows progress until the task has ended; [`Failure::TaskEnded`] when it did not succeed.
+/// Shows progress until the task has ended, or is paused, which only somebody else can change; [`Failure::TaskEnded`] when it
+/// did not succeed.
 pub(super) async fn watch(api: &Api, output: &Output, task: TaskId) -> Result<(), Failure> {
     let bar = ProgressBar::new(100);
     let template = "{prefix:10} {msg:28!} {bar:30} {pos:>3}%";
@@ -20,7 +21,7 @@ pub(super) async fn watch(api: &Api, output: &Output, task: TaskId) -> Result<()
     let ended = loop {
         let shown = patiently(api, &format!("tasks/{task}"), &[]).await?;
         show(&bar, &shown);
-        if is_ended(&shown) {
+        if is_over(&shown) {
             break shown;
         }
         tokio::time::sleep(LOOK).await;
@@ -47,7 +48,7 @@ fn show(bar: &ProgressBar, task: &Value) {
     bar.set_message(format!("{stage}{left}"));
 }
 
-/// Prints the log; with `follow`, until the task has ended and everything it wrote is shown.
+/// Prints the log; with `follow`, until the task has ended or is paused and everything it wrote is shown.
 pub(super) async fn logs(
     api: &Api,
     output: &Output,
@@ -58,7 +59,7 @@ pub(super) async fn logs(
     let mut after: Option<String> = None;
     loop {
         // Asked before the log: what an ended task wrote is all there.
-        let ended = !follow || is_ended(&patiently(api, &format!("tasks/{task}"), &[]).await?);
+        let ended = !follow || is_over(&patiently(api, &format!("tasks/{task}"), &[]).await?);
         loop {
             let mut query = vec![("limit", "1000".to_owned())];
             query.extend(stage.clone().map(|stage| ("stage", stage)));
@@ -104,7 +105,6 @@ async fn patiently(api: &Api, path: &str, query: &[(&str, String)]) -> Result<Va
             Err(Failure::Http(error)) if left > 0 => {
                 left -= 1;
                 if left == PATIENCE - 1 {
-                    use std::io::Write;
                     writeln!(std::io::stderr(), "anneal: the server is away, trying again ({error})").ok();
                 }
                 tokio::time::sleep(LOOK).await;
@@ -114,10 +114,29 @@ async fn patiently(api: &Api, path: &str, query: &[(&str, String)]) -> Result<Va
     }
 }
 
-fn is_ended(task: &Value) -> bool {
-    TaskState::parse(state(task)).is_some_and(TaskState::is_terminal)
+/// Nothing more will happen by itself: it has ended, or waits for somebody to resume it.
+fn is_over(task: &Value) -> bool {
+    TaskState::parse(state(task)).is_some_and(|state| state.is_terminal() || state == TaskState::Paused)
 }
 
 fn state(task: &Value) -> &str {
     task["state"].as_str().unwrap_or("unknown")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn watching_ends_when_nothing_more_happens_by_itself() {
+        let over = |state: &str| is_over(&json!({ "state": state }));
+        for state in ["succeeded", "failed", "stopped", "cancelled", "paused"] {
+            assert!(over(state), "{state}");
+        }
+        for state in ["queued", "running", "pausing", "stopping", "cancelling"] {
+            assert!(!over(state), "{state}");
+        }
+    }
 }

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use anneal_domain::id::TaskId;
 use serde_json::Value;
 
-use super::task::TaskCommand;
+use super::task::{LogFormat, TaskCommand};
 use crate::{
     client::Api,
     failure::Failure,
-    output::{Output, sparkline},
+    output::{Output, rows, sparkline},
 };
 
 pub(super) async fn run(command: TaskCommand, api: &Api, output: &Output) -> Result<(), Failure> {
@@ -39,8 +39,14 @@ pub(super) async fn run(command: TaskCommand, api: &Api, output: &Output) -> Res
             let mut query = page.query();
             let filters = [("benchmark", benchmark), ("outcome", outcome)];
             query.extend(filters.into_iter().filter_map(|(key, value)| Some((key, value?))));
-            let samples = api.get(&format!("tasks/{task}/samples"), &query).await?;
-            output.list(&samples, &["benchmark", "index", "prompt", "answer", "output", "score"])
+            let mut samples = api.get(&format!("tasks/{task}/samples"), &query).await?;
+            if !output.is_json() {
+                show_prompts(&mut samples);
+            }
+            output.list(&samples, &["doc_id", "prompt", "answer", "output", "pass"])
+        }
+        TaskCommand::StageLog { task, stage, format, output: to } => {
+            stage_log(api, output, task, &stage, format, to).await
         }
         TaskCommand::Download { task, role, path, output: to } => {
             download(api, output, task, &role, path, to).await
@@ -68,6 +74,53 @@ async fn metrics(api: &Api, output: &Output, task: TaskId, names: Option<String>
     Ok(())
 }
 
+/// A sample's prompt is the harness's nest of arguments: for people, the first text in it.
+fn show_prompts(samples: &mut Value) {
+    for sample in samples["data"].as_array_mut().into_iter().flatten() {
+        if let Some(text) = first_text(&sample["prompt"]).map(str::to_owned) {
+            sample["prompt"] = Value::String(text);
+        }
+    }
+}
+
+fn first_text(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) => Some(text),
+        Value::Array(items) => items.iter().find_map(first_text),
+        Value::Object(fields) => fields.values().find_map(first_text),
+        _ => None,
+    }
+}
+
+async fn stage_log(
+    api: &Api,
+    output: &Output,
+    task: TaskId,
+    stage: &str,
+    format: LogFormat,
+    to: Option<PathBuf>,
+) -> Result<(), Failure> {
+    let stages = api.get(&format!("tasks/{task}/stages"), &[]).await?;
+    let Some(log) = latest_log(rows(&stages), stage) else {
+        return Err(Failure::Failed(format!(
+            "no log of a stage `{stage}` is kept yet: `anneal task logs --stage` shows what there is"
+        )));
+    };
+    let (format, ending) = match format {
+        LogFormat::Text => ("text", "log"),
+        LogFormat::Json => ("json", "jsonl"),
+    };
+    let to = to.unwrap_or_else(|| PathBuf::from(format!("{task}-{stage}.{ending}")));
+    api.download(&format!("{log}?format={format}"), &to).await?;
+    output.done(&format!("wrote {}", to.display()))
+}
+
+/// Where the log of the stage's latest run that has one lies, below `/api/v1/`.
+fn latest_log<'a>(stages: &'a [Value], stage: &str) -> Option<&'a str> {
+    let mut runs = stages.iter().rev().filter(|run| run["name"] == stage);
+    runs.find_map(|run| run["log"].as_str()?.strip_prefix("/api/v1/"))
+}
+
 async fn download(
     api: &Api,
     output: &Output,
@@ -91,4 +144,32 @@ async fn download(
     let to = to.unwrap_or_else(|| PathBuf::from(own_name));
     api.download(&from, &to).await?;
     output.done(&format!("wrote {}", to.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_log_is_that_of_the_latest_run_which_left_one() {
+        let stages = [
+            json!({"name": "train", "epoch": 1, "log": "/api/v1/tasks/t/stages/1/4/log"}),
+            json!({"name": "train", "epoch": 2, "log": "/api/v1/tasks/t/stages/2/4/log"}),
+            json!({"name": "train", "epoch": 3, "log": null}),
+            json!({"name": "fetch", "epoch": 3}),
+        ];
+        assert_eq!(latest_log(&stages, "train"), Some("tasks/t/stages/2/4/log"));
+        assert_eq!(latest_log(&stages, "fetch"), None);
+    }
+
+    #[test]
+    fn a_prompt_is_shown_as_its_text() {
+        let mut samples = json!({"data": [
+            {"prompt": {"gen_args_0": {"arg_0": "Question: 1 + 1?", "arg_1": " 2"}}}, {"prompt": [7]},
+        ]});
+        show_prompts(&mut samples);
+        assert_eq!(samples["data"], json!([{"prompt": "Question: 1 + 1?"}, {"prompt": [7]}]));
+    }
 }

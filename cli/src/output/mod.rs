@@ -44,7 +44,12 @@ impl Output {
         for row in rows {
             table.add_row(columns.iter().map(|column| cell::short(column, cell::find(row, column))));
         }
-        self.text(&format!("{table}\n"))
+        self.text(&format!("{table}\n"))?;
+        if let Some(cursor) = answer["next_cursor"].as_str() {
+            // Beside the table, so that a program that reads it sees rows only.
+            writeln!(io::stderr(), "there is more: --cursor {cursor}").ok();
+        }
+        Ok(())
     }
 
     /// One thing: every field of it, a line each; lists of things below.

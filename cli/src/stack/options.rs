@@ -13,7 +13,7 @@ pub struct UpOptions {
     /// Folder of the third-party parts (nats-server, ONNX Runtime).
     #[arg(long, env = "ANNEAL_PARTS", default_value = ".local/parts")]
     pub parts: PathBuf,
-    /// Where the HTTP API listens; the first free port from 7480 when absent.
+    /// Where the HTTP API listens; when absent port 7480, or a free one when that is taken.
     #[arg(long)]
     pub listen: Option<SocketAddr>,
     /// When the broker syncs to disk: `always` loses nothing at a power cut, `2m` is faster.

@@ -26,6 +26,31 @@ impl Api {
         json(self.request(Method::GET, path)).await
     }
 
+    /// Every item of a list, page by page; `path` may have a query.
+    pub(crate) async fn list(&self, path: &str) -> Result<Vec<Value>> {
+        let mut items = Vec::new();
+        let mut cursor: Option<String> = None;
+        loop {
+            let request = self.request(Method::GET, path).query(&[("limit", "100")]);
+            let request =
+                request.query(&cursor.map(|cursor| ("cursor", cursor)).into_iter().collect::<Vec<_>>());
+            let mut page = json(request).await?;
+            match page["data"].take() {
+                Value::Array(data) => items.extend(data),
+                _ => bail!("{path} answered no list: {page}"),
+            }
+            cursor = page["next_cursor"].as_str().map(str::to_owned);
+            if cursor.is_none() || page["has_more"] != true {
+                return Ok(items);
+            }
+        }
+    }
+
+    /// `DELETE path`.
+    pub(crate) async fn delete(&self, path: &str) -> Result<()> {
+        json(self.request(Method::DELETE, path)).await.map(drop)
+    }
+
     /// `POST path` with a JSON body.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         json(self.request(Method::POST, path).json(body)).await

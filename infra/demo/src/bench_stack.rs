@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anneal_runtime::CancellationToken;
 use anyhow::{Context as _, Result, bail};
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use crate::{
     api::Api,
     data,
     show::{fact, heading},
-    stack::Stack,
+    stack::{Setup, Stack, on_stack},
 };
 
 const IDLE: Duration = Duration::from_secs(20);
@@ -24,36 +25,42 @@ const CLIENTS: usize = 50;
 const STARTS: usize = 9;
 
 /// Measures and prints; fails only when something is lost.
-pub(crate) async fn run(folder: &Path, parts: &Path) -> Result<()> {
+pub(crate) async fn run(folder: &Path, parts: &Path, interrupted: &CancellationToken) -> Result<()> {
     let folder = folder.join("bench");
-    let _ = fs::remove_dir_all(&folder);
-    let stack = Stack::start(&folder, parts).await?;
-    let api = Api::new(&stack.url, &stack.key)?;
-    let outcome = measure(&stack, &api, &folder, parts).await;
-    stack.stop().await.and(outcome)
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    let setup = Setup { folder: &folder, parts, without: &[] };
+    let mut spec = Value::Null;
+    on_stack(&setup, interrupted, async |stack| {
+        idle(stack).await?;
+        let api = Api::new(&stack.url, &stack.key)?;
+        spec = task_that_fails_at_once(&api, &folder, parts).await?;
+        first_line(&api, &spec).await
+    })
+    .await?;
+    // Nobody takes evaluations here: what is queued stays queued.
+    let setup = Setup { without: &["evaluator"], ..setup };
+    on_stack(&setup, interrupted, async |stack| many_tasks(&Api::new(&stack.url, &stack.key)?, &spec).await)
+        .await
 }
 
-async fn measure(stack: &Stack, api: &Api, folder: &Path, parts: &Path) -> Result<()> {
-    idle(stack).await?;
+/// An evaluation whose engine starts, says so, and gives up at the model: starting is measured, not loading.
+async fn task_that_fails_at_once(api: &Api, folder: &Path, parts: &Path) -> Result<Value> {
     let files = data::prepare(&folder.join("data"), parts)?;
     let query = [("name", "bench"), ("kind", "evaluation"), ("filename", "bench.jsonl")];
     let dataset = api.post_file("/api/v1/datasets", &query, &files.questions).await?;
     let model = tiny_model(api, folder).await?;
-    let spec = json!({
+    Ok(json!({
         "kind": "evaluation", "model_source": "builtin", "model": model,
         "datasets": [{"benchmark": "custom_multiple_choice", "dataset": dataset["id"], "limit": 1}],
-    });
-    first_line(api, &spec).await?;
-    many_tasks(api, &spec).await
+    }))
 }
 
-/// A file that the API accepts as a model and the engine refuses at once: starting is measured, not loading.
+/// A model that the API accepts and the engine refuses.
 async fn tiny_model(api: &Api, folder: &Path) -> Result<Value> {
     let path = folder.join("tiny.gguf");
-    let mut bytes = b"GGUF".to_vec();
-    bytes.extend_from_slice(&3_u32.to_le_bytes());
-    bytes.extend_from_slice(&[0; 16]);
-    fs::write(&path, bytes)?;
+    fs::write(&path, tiny_gguf())?;
     let made = api.post("/api/v1/models", &json!({"name": "tiny", "source": "builtin"})).await?;
     let id = made["id"].as_str().context("no model id")?;
     api.put_file(&format!("/api/v1/models/{id}/files/tiny.gguf"), &path).await?;
@@ -61,7 +68,35 @@ async fn tiny_model(api: &Api, folder: &Path) -> Result<Value> {
     Ok(made["id"].clone())
 }
 
-/// Resident memory and processor time of our processes while nothing happens.
+/// A sound GGUF file (version 3) of one small tensor, that says it is a Llama and nothing more of it.
+fn tiny_gguf() -> Vec<u8> {
+    const ALIGNMENT: usize = 32;
+    const TEXT: u32 = 8;
+    const F32: u32 = 0;
+    let shape = [4_u64, 8];
+    let mut file = b"GGUF".to_vec();
+    let text = |file: &mut Vec<u8>, text: &str| {
+        file.extend((text.len() as u64).to_le_bytes());
+        file.extend(text.as_bytes());
+    };
+    file.extend(3_u32.to_le_bytes());
+    // One tensor, one entry of metadata.
+    file.extend([1_u64, 1].map(u64::to_le_bytes).concat());
+    text(&mut file, "general.architecture");
+    file.extend(TEXT.to_le_bytes());
+    text(&mut file, "llama");
+    text(&mut file, "token_embd.weight");
+    file.extend((shape.len() as u32).to_le_bytes());
+    file.extend(shape.map(u64::to_le_bytes).concat());
+    file.extend(F32.to_le_bytes());
+    file.extend(0_u64.to_le_bytes());
+    file.resize(file.len().next_multiple_of(ALIGNMENT), 0);
+    let elements: u64 = shape.iter().product();
+    file.resize(file.len() + 4 * elements as usize, 0);
+    file
+}
+
+/// Resident memory and processor time of our processes, `anneal up` included, while nothing happens.
 async fn idle(stack: &Stack) -> Result<()> {
     heading(1, "Idle stack");
     tokio::time::sleep(Duration::from_secs(5)).await;
@@ -91,8 +126,8 @@ fn cpu_seconds(pid: i32) -> Result<f64> {
 fn resident_megabytes(pid: i32) -> Result<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
-    let kilobytes: f64 = line.split_whitespace().nth(1).context("no VmRSS")?.parse()?;
-    Ok(kilobytes / 1000.0)
+    let kibibytes: f64 = line.split_whitespace().nth(1).context("no VmRSS")?.parse()?;
+    Ok(kibibytes * 1024.0 / 1e6)
 }
 
 /// From the answer of `POST` (the task is committed) to the first stage the engine reports.
@@ -103,6 +138,8 @@ async fn first_line(api: &Api, spec: &Value) -> Result<()> {
         let task = api.post("/api/v1/tasks", &json!({"name": "bench start", "spec": spec})).await?;
         let id = task["id"].as_str().context("no id")?;
         milliseconds.push(until_first_stage(api, id).await?);
+        // The next one finds an idle worker.
+        until_ended(api, id).await?;
     }
     fact("milliseconds", &summary(&mut milliseconds));
     Ok(())
@@ -125,6 +162,17 @@ async fn until_first_stage(api: &Api, id: &str) -> Result<f64> {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     bail!("task {id} reported no stage within ten seconds")
+}
+
+async fn until_ended(api: &Api, id: &str) -> Result<()> {
+    for _ in 0..500 {
+        let task = api.get(&format!("/api/v1/tasks/{id}")).await?;
+        if task["state"] == "failed" {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    bail!("task {id} did not fail within ten seconds")
 }
 
 /// Milliseconds since midnight of an RFC 3339 time, plus its day: enough to subtract within a run.
@@ -188,29 +236,14 @@ async fn many_tasks(api: &Api, spec: &Value) -> Result<()> {
     nothing_lost(api, &ids).await
 }
 
+/// Every acknowledged task is listed, and still queued: what was timed is a list of that many queued tasks.
 async fn nothing_lost(api: &Api, ids: &[String]) -> Result<()> {
-    let mut seen = HashSet::new();
-    let mut path = "/api/v1/tasks?limit=100".to_owned();
-    loop {
-        let page = api.get(&path).await?;
-        seen.extend(
-            page["data"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .filter_map(|task| task["id"].as_str().map(str::to_owned)),
-        );
-        match page["next_cursor"].as_str() {
-            Some(cursor) if page["has_more"] == true => {
-                path = format!("/api/v1/tasks?limit=100&cursor={cursor}")
-            }
-            _ => break,
-        }
-    }
-    let lost = ids.iter().filter(|id| !seen.contains(*id)).count();
+    let queued = api.list("/api/v1/tasks?state=queued").await?;
+    let queued: HashSet<&str> = queued.iter().filter_map(|task| task["id"].as_str()).collect();
+    let lost = ids.iter().filter(|id| !queued.contains(id.as_str())).count();
     fact("lost", &lost.to_string());
     if lost > 0 {
-        bail!("{lost} acknowledged tasks are not listed");
+        bail!("{lost} acknowledged tasks are not listed as queued");
     }
     Ok(())
 }
@@ -219,4 +252,26 @@ fn summary(values: &mut [f64]) -> String {
     values.sort_by(f64::total_cmp);
     let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
     format!("median {:.1}, p95 {:.1}, least {:.1}, most {:.1}", at(0.5), at(0.95), at(0.0), at(1.0))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tiny_model_is_a_sound_file_that_no_engine_can_open_as_a_model() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tiny.gguf");
+        fs::write(&path, tiny_gguf()).unwrap();
+        anneal_model::gguf::Gguf::open(&path).unwrap();
+        assert!(anneal_model::Source::open(&path).is_err());
+    }
+
+    #[test]
+    fn times_of_the_api_are_read_to_the_millisecond() {
+        assert_eq!(unix_milliseconds("1970-01-02T00:00:01.5Z"), Some(86_401_500.0));
+        assert_eq!(unix_milliseconds("2026-01-02T03:04:05.678Z"), Some(1_767_323_045_678.0));
+        assert_eq!(unix_milliseconds("yesterday"), None);
+    }
 }

@@ -10,6 +10,8 @@ mod stack;
 
 use std::{path::PathBuf, process::ExitCode};
 
+use anneal_runtime::shutdown;
+use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 /// Does the platform's main job through the public HTTP API.
@@ -36,16 +38,21 @@ async fn main() -> ExitCode {
     rustls::crypto::ring::default_provider()
         .install_default()
         .expect("no other provider was installed before main");
-    let arguments = Arguments::parse();
-    let outcome = match arguments.command {
-        Some(Command::BenchStack) => bench_stack::run(&arguments.folder, &arguments.parts).await,
-        None => job::run(&arguments.folder, &arguments.parts).await,
-    };
-    match outcome {
+    match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\x1b[31mfailed:\x1b[0m {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
+    let Arguments { command, folder, parts } = arguments;
+    // Before anything is started: no moment is left in which a signal would orphan it.
+    let interrupted = shutdown::on_signal()?;
+    match command {
+        Some(Command::BenchStack) => bench_stack::run(&folder, &parts, &interrupted).await,
+        None => job::run(&folder, &parts, &interrupted).await,
     }
 }

@@ -1,4 +1,4 @@
-//! Progress bars with ETAs, and headings.
+//! Headings, facts, and the progress of a task with its ETA.
 
 use std::time::{Duration, Instant};
 
@@ -7,6 +7,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
 use crate::api::Api;
+
+const LOOK: Duration = Duration::from_millis(400);
+/// Without a terminal, progress is a line this often, and one at each new stage.
+const LINE_EVERY: Duration = Duration::from_secs(15);
 
 /// Says which step begins.
 pub(crate) fn heading(number: usize, what: &str) {
@@ -18,33 +22,60 @@ pub(crate) fn fact(name: &str, value: &str) {
     eprintln!("   {name:<22} {value}");
 }
 
-/// Watches a task until it ends, drawing its progress; returns the task as the API shows it.
+/// Watches a task until it ends, showing its progress; returns the task as the API shows it. Only success is no error.
 pub(crate) async fn watch(api: &Api, task: &str) -> Result<Value> {
-    let bar = ProgressBar::new(100);
-    let style = ProgressStyle::with_template("   {bar:32.cyan/blue} {percent:>3}% {msg}")?;
-    bar.set_style(style);
-    let began = Instant::now();
+    let mut progress = Progress::new()?;
     loop {
         let shown = api.get(&format!("/api/v1/tasks/{task}")).await?;
-        let state = shown["state"].as_str().unwrap_or("unknown").to_owned();
-        let progress = &shown["progress"];
-        if progress.is_object() {
-            bar.set_position(progress["percent"].as_f64().unwrap_or(0.0) as u64);
-        }
-        let eta = progress["eta_seconds"].as_f64().map_or(String::new(), |s| format!(", {s:.0} s left"));
-        let stage = progress["stage"].as_str().or(shown["stage"].as_str()).unwrap_or_default();
-        bar.set_message(format!("{state} {stage} ({:.0} s{eta})", began.elapsed().as_secs_f64()));
-        match state.as_str() {
+        let state = shown["state"].as_str().unwrap_or("unknown");
+        progress.show(state, &shown);
+        match state {
             "succeeded" => {
-                bar.finish_and_clear();
-                fact("finished in", &format!("{:.1} s", began.elapsed().as_secs_f64()));
+                progress.bar.finish_and_clear();
+                fact("finished in", &format!("{:.1} s", progress.began.elapsed().as_secs_f64()));
                 return Ok(shown);
             }
             "failed" | "stopped" | "cancelled" => {
-                bar.abandon();
+                progress.bar.abandon();
                 bail!("task {task} ended {state}: {}", shown["failure"]);
             }
-            _ => tokio::time::sleep(Duration::from_millis(400)).await,
+            "paused" => {
+                progress.bar.abandon();
+                bail!("task {task} was paused, and nobody will resume it: does the balance cover it?");
+            }
+            _ => tokio::time::sleep(LOOK).await,
+        }
+    }
+}
+
+/// A bar at a terminal, lines elsewhere.
+struct Progress {
+    bar: ProgressBar,
+    began: Instant,
+    said: Option<(String, Instant)>,
+}
+
+impl Progress {
+    fn new() -> Result<Self> {
+        let bar = ProgressBar::new(100);
+        bar.set_style(ProgressStyle::with_template("   {bar:32.cyan/blue} {percent:>3}% {msg}")?);
+        Ok(Self { bar, began: Instant::now(), said: None })
+    }
+
+    fn show(&mut self, state: &str, task: &Value) {
+        let progress = &task["progress"];
+        let percent = progress["percent"].as_f64().unwrap_or(0.0);
+        let stage = progress["stage"].as_str().or(task["stage"].as_str()).unwrap_or_default();
+        let left = progress["eta_seconds"].as_f64().map_or(String::new(), |s| format!(", {s:.0} s left"));
+        let text = format!("{state} {stage} ({:.0} s{left})", self.began.elapsed().as_secs_f64());
+        self.bar.set_position(percent as u64);
+        self.bar.set_message(text.clone());
+        let place = format!("{state} {stage}");
+        let is_news =
+            self.said.as_ref().is_none_or(|(said, at)| *said != place || at.elapsed() >= LINE_EVERY);
+        if self.bar.is_hidden() && is_news {
+            eprintln!("   {percent:>3.0}% {text}");
+            self.said = Some((place, Instant::now()));
         }
     }
 }

@@ -1,14 +1,9 @@
 //! `cargo xtask bench <what>`: figures, never assertions.
 
-use std::process::Command;
-
 use anyhow::Result;
 use clap::ValueEnum;
 
-use crate::{
-    cargo::{build_release, root, run},
-    parts,
-};
+use crate::{cargo::build_release, parts, stack::hand_over};
 
 /// What can be measured.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -17,15 +12,13 @@ pub(crate) enum What {
     Stack,
 }
 
-fn run_program(program: &str, rest: &[String]) -> Result<()> {
-    parts::fetch()?;
-    let programs = build_release()?;
-    run(Command::new(programs.join(program)).args(rest).current_dir(root()))
-}
-
 /// Builds in release and runs one benchmark.
 pub(crate) fn measure(what: What, rest: &[String]) -> Result<()> {
+    parts::fetch()?;
+    build_release()?;
     match what {
-        What::Stack => run_program("anneal-demo", &[&["bench-stack".to_owned()], rest].concat()),
+        What::Stack => {
+            hand_over("anneal-demo", std::iter::once("bench-stack").chain(rest.iter().map(String::as_str)))
+        }
     }
 }

@@ -7,6 +7,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::child;
+
 /// The root of the checkout.
 pub(crate) fn root() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -26,10 +28,9 @@ pub(crate) fn target_dir() -> Result<PathBuf> {
     Ok(PathBuf::from(path))
 }
 
-/// Builds every program in release and says where they are.
-pub(crate) fn build_release() -> Result<PathBuf> {
-    cargo(&["build", "--release", "--workspace", "--bins", "--locked"])?;
-    Ok(target_dir()?.join("release"))
+/// Builds every program in release.
+pub(crate) fn build_release() -> Result<()> {
+    cargo(&["build", "--release", "--workspace", "--bins", "--locked"])
 }
 
 /// Runs cargo and fails with it.
@@ -38,9 +39,9 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
     run(Command::new(program()).args(arguments).current_dir(root()))
 }
 
-/// Runs a command and fails with it.
+/// Runs a command and fails with it; it ends when we do.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("{command:?} does not start"))?;
+    let status = child::tied(command)?.status().with_context(|| format!("{command:?} does not start"))?;
     if !status.success() {
         bail!("{command:?} ended with {status}");
     }

@@ -3,8 +3,11 @@
 mod bench;
 mod cargo;
 mod checks;
+mod child;
 mod parts;
 mod stack;
+
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -29,9 +32,9 @@ enum Command {
     },
     /// Fetch, build, start, and do the main job through the public API.
     Demo {
-        /// Arguments passed on to the demo.
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
-        rest: Vec<String>,
+        /// Where the demo keeps its stack, its data and its report, below the root of the checkout.
+        #[arg(long, default_value = ".local/demo")]
+        folder: PathBuf,
     },
     /// Everything the tests need, then every test.
     Test,
@@ -43,14 +46,18 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         rest: Vec<String>,
     },
+    /// A child of this program.
+    #[command(hide = true)]
+    Child(child::ChildArguments),
 }
 
 fn main() -> Result<()> {
     match Arguments::parse().command {
         Command::Fetch => parts::fetch(),
         Command::Up { rest } => stack::up(&rest),
-        Command::Demo { rest } => stack::demo(&rest),
+        Command::Demo { folder } => stack::demo(&folder),
         Command::Test => checks::run(),
         Command::Bench { what, rest } => bench::measure(what, &rest),
+        Command::Child(arguments) => child::become_child(&arguments),
     }
 }

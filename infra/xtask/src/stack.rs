@@ -1,29 +1,51 @@
 //! `up` and `demo`: fetch, build in release, hand over to the programs that do it.
 
-use std::{os::unix::process::CommandExt as _, path::Path, process::Command};
+use std::{ffi::OsStr, fs, os::unix::process::CommandExt as _, path::Path, process::Command};
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
+use serde_json::json;
 
 use crate::{
-    cargo::{build_release, root, run, say},
+    cargo::{build_release, root, run, say, target_dir},
     parts,
 };
 
 /// Starts the local stack and stays.
 pub(crate) fn up(rest: &[String]) -> Result<()> {
-    hand_over("anneal", &["up"], rest)
+    prepare()?;
+    hand_over("anneal", std::iter::once("up").chain(rest.iter().map(String::as_str)))
 }
 
-/// Does the main job through the public API.
-pub(crate) fn demo(rest: &[String]) -> Result<()> {
-    hand_over("anneal-demo", &[], rest)
+/// Does the main job through the public API. The report in `folder` says from the first moment on how this run stands.
+pub(crate) fn demo(folder: &Path) -> Result<()> {
+    let folder = root().join(folder);
+    report_failure(&folder, "the demo was not built, and has not begun")?;
+    let handed =
+        prepare().and_then(|()| hand_over("anneal-demo", [OsStr::new("--folder"), folder.as_os_str()]));
+    if let Err(error) = &handed {
+        report_failure(&folder, &format!("{error:#}"))?;
+    }
+    handed
 }
 
-fn hand_over(program: &str, first: &[&str], rest: &[String]) -> Result<()> {
+/// What `report.json` says until the demo itself writes it.
+fn report_failure(folder: &Path, why: &str) -> Result<()> {
+    let report = json!({"ok": false, "error": why});
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::write(folder.join("report.json"), format!("{report:#}\n")))
+        .with_context(|| format!("no report can be written in {}", folder.display()))
+}
+
+fn prepare() -> Result<()> {
     parts::fetch()?;
     build_console()?;
-    let programs = build_release()?;
-    let error = Command::new(programs.join(program)).args(first).args(rest).current_dir(root()).exec();
+    build_release()
+}
+
+/// Becomes one of the programs that were built in release; returns only when that fails.
+pub(crate) fn hand_over(program: &str, arguments: impl IntoIterator<Item: AsRef<OsStr>>) -> Result<()> {
+    let path = target_dir()?.join("release").join(program);
+    let error = Command::new(path).args(arguments).current_dir(root()).exec();
     Err(anyhow!("{program} does not start: {error}"))
 }
 
@@ -62,4 +84,20 @@ fn newest_under(folder: &Path) -> Option<std::time::SystemTime> {
             if path.is_dir() { newest_under(&path) } else { modified(&path) }
         })
         .max()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_before_the_demo_replaces_the_report_of_an_earlier_success() -> Result<()> {
+        let folder = tempfile::tempdir()?;
+        let path = folder.path().join("report.json");
+        fs::write(&path, r#"{"ok": true}"#)?;
+        report_failure(folder.path(), "no network")?;
+        let report: serde_json::Value = serde_json::from_slice(&fs::read(&path)?)?;
+        assert_eq!(report, json!({"ok": false, "error": "no network"}));
+        Ok(())
+    }
 }

@@ -68,7 +68,7 @@ impl Billing {
             outcomes.push(match (read, &together) {
                 (Err(reason), _) => Outcome::Reject(reason),
                 (Ok(None), _) | (Ok(Some(_)), Ok(())) => Outcome::Done,
-                (Ok(Some(_)), Err(error)) if is_transient(error) => Outcome::Retry(AGAIN),
+                (Ok(Some(_)), Err(error)) if error.is_transient() => Outcome::Retry(AGAIN),
                 // One of the batch can never be taken; the others must not wait for it.
                 (Ok(Some(fact)), Err(_)) => self.take_alone(consumer, fact).await,
             });
@@ -79,7 +79,7 @@ impl Billing {
     async fn take_alone(&self, consumer: &'static str, fact: Fact) -> Outcome {
         match self.take_facts(consumer, vec![fact]).await {
             Ok(()) => Outcome::Done,
-            Err(error) if is_transient(&error) => Outcome::Retry(AGAIN),
+            Err(error) if error.is_transient() => Outcome::Retry(AGAIN),
             Err(error) => {
                 tracing::error!(%error, consumer, "a fact can never be charged for");
                 Outcome::Reject(error.to_string())
@@ -108,7 +108,87 @@ impl Billing {
     }
 }
 
-/// A full disk, a locked or absent database: it will pass, and money is never dropped for it.
-fn is_transient(error: &Error) -> bool {
-    matches!(error, Error::Store(_) | Error::Bus(_))
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use anneal_contracts::Trace;
+    use anneal_domain::{
+        Microcredits,
+        id::TaskId,
+        spec::{Pool, TaskKind},
+    };
+    use anneal_runtime::clock::rfc3339;
+    use anneal_store::TimeSource;
+
+    use super::*;
+    use crate::{
+        Config,
+        ledger::{Entry, Reason},
+    };
+
+    fn usage(workspace: WorkspaceId) -> Delivery {
+        let usage = UsageReported {
+            task: TaskId::new(),
+            kind: TaskKind::Training,
+            pool: Pool::Fast,
+            epoch: 1,
+            seq: 1,
+            running_ms: 1_000,
+            rate_per_hour: Microcredits(1),
+            last: false,
+        };
+        let envelope = anneal_contracts::Envelope {
+            id: EventId::new(),
+            kind: UsageReported::TYPE.to_owned(),
+            source: "/test".to_owned(),
+            subject: usage.task.to_string(),
+            time: rfc3339(1_800_000_000_000),
+            workspace,
+            epoch: 1,
+            seq: 1,
+            trace: Trace::fresh(),
+        };
+        let payload = serde_json::to_vec(&usage).unwrap().into();
+        Delivery { envelope, subject: String::new(), payload, sequence: 1, delivered: 1 }
+    }
+
+    /// What was posted under a fact's own operation key before can never be taken: it is set aside, and its neighbours count.
+    #[tokio::test]
+    async fn a_fact_that_can_never_be_taken_is_set_aside_and_the_others_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("b.db").display());
+        let config = Config { database: crate::config::Database { url }, ..Config::default() };
+        let billing = Billing::open(&config, TimeSource::Database).await.unwrap();
+        let workspace = WorkspaceId::new();
+        let poison = usage(workspace);
+        let event = poison.envelope.id;
+        let task: TaskId = poison.parse::<UsageReported>().unwrap().task;
+        let inner = billing.clone();
+        let begun = billing.store.transaction(move |tx| async move {
+            inner.first_sight(&tx, workspace).await?;
+            let mut bill = crate::metering::Bill::new(task, workspace);
+            bill.terms = Some(crate::metering::Terms::Metered);
+            bill.place(anneal_domain::id::HoldId::new(), Microcredits(5)).unwrap();
+            bill.state = crate::metering::State::Closed;
+            store::save(&tx, &bill, None).await?;
+            let entry = Entry {
+                operation: format!("{event}/0/release"),
+                reason: Reason::TopUp,
+                workspace,
+                task: None,
+                amount: Microcredits(1),
+            };
+            store::post(&tx, &entry).await?;
+            Ok::<_, Error>(())
+        });
+        begun.await.unwrap();
+        let good = usage(workspace);
+        let outcomes = billing.take("usage", &[poison, good.clone()], read_usage).await;
+        assert!(
+            matches!(&outcomes[0], Outcome::Reject(reason) if reason.contains("posted before")),
+            "{outcomes:?}"
+        );
+        assert_eq!(outcomes[1], Outcome::Done);
+        assert_eq!(billing.take("usage", &[good], read_usage).await, [Outcome::Done]);
+    }
 }

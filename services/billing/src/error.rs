@@ -35,6 +35,16 @@ impl Error {
         Self::Refused(Refusal { code: code.to_owned(), message: message.into(), retryable: false })
     }
 
+    /// Whether it will pass by itself: a full disk, a locked or absent database, a broker that is away. Money is never
+    /// dropped for that.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_transient(),
+            Self::Bus(_) => true,
+            Self::Overflow | Self::Message(_) | Self::Refused(_) => false,
+        }
+    }
+
     /// What a caller is told: internals never leak.
     pub fn into_refusal(self) -> Refusal {
         match self {
@@ -49,11 +59,13 @@ impl Error {
             }
             error @ (Self::Store(_) | Self::Bus(_)) => {
                 tracing::error!(%error, "a billing request failed");
-                Refusal {
-                    code: "unavailable".to_owned(),
-                    message: "billing cannot answer now; try again".to_owned(),
-                    retryable: true,
-                }
+                let retryable = error.is_transient();
+                let (code, message) = if retryable {
+                    ("unavailable", "billing cannot answer now; try again")
+                } else {
+                    ("internal", "billing cannot answer this")
+                };
+                Refusal { code: code.to_owned(), message: message.to_owned(), retryable }
             }
         }
     }

@@ -10,11 +10,18 @@ use anneal_contracts::{
 };
 use anneal_domain::id::TaskId;
 use anneal_runtime::tasks::Supervisor;
+use anneal_store::inbox;
 
 use crate::{Billing, Error, store};
 
+/// How often messages are forgotten that no stream can bring again.
+const FORGET_EVERY: Duration = Duration::from_hours(1);
+/// No stream that billing reads keeps a message for longer; an outbox sends one again for a day more.
+const SEEN_FOR_MS: i64 = 405 * 24 * 3_600_000;
+
 /// Looks every `period` until shutdown.
 pub(crate) fn spawn(billing: &Billing, bus: &Bus, tasks: &Supervisor, period: Duration) {
+    forget_old(billing, tasks);
     let (billing, bus, stop) = (billing.clone(), bus.clone(), tasks.shutdown());
     tasks.spawn("watch", async move {
         loop {
@@ -29,12 +36,38 @@ pub(crate) fn spawn(billing: &Billing, bus: &Bus, tasks: &Supervisor, period: Du
     });
 }
 
+/// Keeps the inbox from growing for ever.
+fn forget_old(billing: &Billing, tasks: &Supervisor) {
+    let (billing, stop) = (billing.clone(), tasks.shutdown());
+    tasks.spawn("forget-old", async move {
+        loop {
+            let forgotten = billing.store.transaction(|tx| async move {
+                let before = tx.now_ms().await?.saturating_sub(SEEN_FOR_MS);
+                inbox::prune(&tx, before).await
+            });
+            if let Err(error) = forgotten.await {
+                tracing::warn!(%error, "old messages could not be forgotten; trying again");
+            }
+            tokio::select! {
+                () = stop.cancelled() => return Ok::<_, Error>(()),
+                () = tokio::time::sleep(FORGET_EVERY) => {}
+            }
+        }
+    });
+}
+
 impl Billing {
     async fn look(&self, bus: &Bus) -> Result<(), Error> {
+        let asked = self.ask_to_pause(bus).await;
+        let lapsed = self.lapse_overdue().await;
+        asked.and(lapsed)
+    }
+
+    async fn ask_to_pause(&self, bus: &Bus) -> Result<(), Error> {
         for task in store::wanting_pause(self.store.read()).await? {
             ask_to_pause(bus, task).await;
         }
-        self.lapse_overdue().await
+        Ok(())
     }
 
     /// Gives back the holds that have waited too long for their task.
@@ -47,8 +80,11 @@ impl Billing {
                 store::lock(&tx, vec![workspace]).await?;
                 billing.lapse(&tx, task).await
             });
-            if lapsed.await? {
-                tracing::info!(%task, "a hold that no task stands behind was given back");
+            match lapsed.await {
+                Ok(true) => tracing::info!(%task, "a hold that no task stands behind was given back"),
+                Ok(false) => {}
+                // One bill that cannot be read holds up no other.
+                Err(error) => tracing::error!(%error, %task, "a hold could not be given back"),
             }
         }
         Ok(())

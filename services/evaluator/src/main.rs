@@ -1,11 +1,14 @@
-//! `anneal-evaluator run SPEC.json` evaluates; `anneal-evaluator serve` is the worker service around it.
+//! `anneal-evaluator run SPEC.json` evaluates; `compare A B` holds two evaluations against each other;
+//! `anneal-evaluator serve` is the worker service around it.
 
 // The worker loop's future is laid out here, layer by layer.
 #![recursion_limit = "256"]
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{io, path::PathBuf, process::ExitCode};
 
+use anneal_contracts::engine::ExitKind;
 use anneal_evaluator::{
+    compare,
     engine::{self, Stop},
     service::Evaluation,
 };
@@ -27,6 +30,13 @@ enum Command {
         /// The spec file.
         spec: PathBuf,
     },
+    /// Compares two evaluations sample by sample; JSON goes to standard output, words to standard error.
+    Compare {
+        /// The output folder of the first evaluation.
+        a: PathBuf,
+        /// The output folder of the second.
+        b: PathBuf,
+    },
     /// Claims evaluation tasks and runs them.
     Serve {
         /// A TOML file of settings.
@@ -38,15 +48,13 @@ enum Command {
 fn main() -> anyhow::Result<ExitCode> {
     // An engine child gives up what it does not need before it reads anything.
     confine::from_environment()?;
-    match Arguments::parse().command {
-        Command::Run { spec } => {
-            let stop = Stop::on_signal()?;
-            let ending = engine::run(&spec, Box::new(std::io::stdout()), &stop);
-            Ok(ExitCode::from(ending.status()))
-        }
+    let ending = match Arguments::parse().command {
+        Command::Run { spec } => engine::run(&spec, Box::new(io::stdout()), &Stop::on_signal()?),
+        Command::Compare { a, b } => compare::run(&a, &b, &mut io::stdout(), &mut io::stderr()),
         Command::Serve { config } => {
             anneal_worker::serve("evaluator", config.as_deref(), Evaluation::new)?;
-            Ok(ExitCode::SUCCESS)
+            ExitKind::Done
         }
-    }
+    };
+    Ok(ExitCode::from(ending.status()))
 }

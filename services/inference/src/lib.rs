@@ -7,6 +7,7 @@ mod config;
 pub mod deployments;
 pub mod error;
 mod generation;
+mod keeper;
 mod model;
 pub mod openai;
 pub mod routes;

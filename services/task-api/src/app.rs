@@ -5,9 +5,8 @@ use std::sync::Arc;
 use anneal_artifacts::ObjectStore;
 use anneal_bus::Bus;
 use anneal_store::{Store, Tx};
-use tokio::sync::watch;
 
-use crate::{Config, Error};
+use crate::{Config, Error, wakes::Wakes, work_folder::WorkFolder};
 
 /// The service's parts; clones share them.
 #[derive(Clone, Debug)]
@@ -16,8 +15,10 @@ pub(crate) struct App {
     pub(crate) bus: Bus,
     pub(crate) objects: ObjectStore,
     pub(crate) config: Arc<Config>,
-    /// Counts additions to the event log and the logs: what streams wait for.
-    pub(crate) grew: Arc<watch::Sender<u64>>,
+    /// Where uploads wait while they are checked.
+    pub(crate) work: WorkFolder,
+    /// What streams wait for.
+    pub(crate) wakes: Wakes,
     pub(crate) http: reqwest::Client,
 }
 
@@ -30,10 +31,5 @@ impl App {
         T: Send + 'static,
     {
         self.store.transaction(work).await
-    }
-
-    /// Wakes every stream.
-    pub(crate) fn wake(&self) {
-        self.grew.send_modify(|count| *count += 1);
     }
 }

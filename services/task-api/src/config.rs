@@ -37,6 +37,10 @@ pub struct Config {
     pub inference_url: String,
     /// Where uploads wait while they are checked.
     pub work_dir: PathBuf,
+    /// A request whose body brings nothing for this long is given up.
+    pub body_idle_ms: u64,
+    /// Objects that nothing needs any more are removed after this long.
+    pub discard_after_ms: i64,
     /// Largest upload of one file.
     pub max_upload_bytes: u64,
 }
@@ -57,6 +61,8 @@ impl Default for Config {
             console_dir: None,
             inference_url: "http://127.0.0.1:7484".to_owned(),
             work_dir: std::env::temp_dir(),
+            body_idle_ms: 30_000,
+            discard_after_ms: 900_000,
             max_upload_bytes: 64 << 30,
         }
     }

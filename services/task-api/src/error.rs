@@ -44,6 +44,9 @@ pub enum Error {
     /// The body is larger than the route takes.
     #[error("the body is larger than {0} bytes")]
     TooLarge(u64),
+    /// The body stands still.
+    #[error("nothing more of the body came for too long: send the request again")]
+    Slow,
     /// No key, or one that opens nothing.
     #[error("give a valid API key as `Authorization: Bearer …`")]
     Unauthorized,
@@ -90,6 +93,7 @@ impl Error {
             Self::InvalidRows { .. } => "invalid_rows",
             Self::Malformed(_) => "malformed",
             Self::TooLarge(_) => "too_large",
+            Self::Slow => "request_timeout",
             Self::Unauthorized => "unauthorized",
             Self::Forbidden(_) => "forbidden",
             Self::InsufficientBalance(_) => "insufficient_balance",

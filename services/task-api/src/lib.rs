@@ -12,6 +12,7 @@ mod builtins;
 mod config;
 mod datasets;
 mod deployments;
+mod discarded;
 mod error;
 mod form;
 mod http;
@@ -21,6 +22,8 @@ mod routes;
 mod service;
 mod store;
 mod tasks;
+mod wakes;
+mod work_folder;
 
 pub use config::{Config, Database};
 pub use error::Error;

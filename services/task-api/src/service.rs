@@ -6,9 +6,8 @@ use anneal_artifacts::ObjectStore;
 use anneal_bus::Bus;
 use anneal_runtime::{CancellationToken, tasks::Supervisor};
 use anneal_store::{Store, TimeSource};
-use tokio::sync::watch;
 
-use crate::{App, Config, access, background, http, store};
+use crate::{App, Config, access, background, http, store, wakes::Wakes, work_folder::WorkFolder};
 
 /// How long background tasks may take to end.
 const GRACE: Duration = Duration::from_secs(10);
@@ -38,7 +37,6 @@ async fn start_with(
     time: TimeSource,
     shutdown: CancellationToken,
 ) -> anyhow::Result<Running> {
-    tokio::fs::create_dir_all(&config.work_dir).await?;
     let database = Store::connect_with(&config.database.url, time).await?;
     database.migrate(store::migrations).await?;
     access::bootstrap(&database, &config.bootstrap_key).await?;
@@ -50,7 +48,8 @@ async fn start_with(
         store: database,
         bus,
         objects: ObjectStore::connect(&config.objects),
-        grew: Arc::new(watch::channel(0).0),
+        work: WorkFolder::make(&config.work_dir)?,
+        wakes: Wakes::default(),
         http: reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).build()?,
         config: Arc::new(config),
     };

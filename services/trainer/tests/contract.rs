@@ -8,9 +8,14 @@ use std::{
     process::{Command, Stdio},
 };
 
-use anneal_contracts::engine::{ExitKind, Level, Line};
+use anneal_contracts::engine::{ExitKind, Line};
+use anneal_model::{
+    Source, formula,
+    formula::TinyModel,
+    save::{StoredType, write_safetensors},
+};
 use serde_json::{Value, json};
-use support::{Bench, lay_over};
+use support::{Bench, event_steps, lay_over};
 
 #[test]
 fn lines_and_files_of_a_run() {
@@ -95,6 +100,22 @@ fn wrong_specs_name_their_field() {
         (json!({"resume_from": "/nowhere"}), "resume_from"),
         (json!({"early_stopping_patience": 2}), "early_stopping_patience"),
         (json!({"dpo": {"loss": "kto"}}), "dpo.loss"),
+        // What would not act is refused.
+        (json!({"dpo": {"beta": 0.2}}), "dpo.beta"),
+        (json!({"method": "full", "lora": {"rank": 0}}), "lora.rank"),
+        (json!({"method": "full", "lora": {"double_quantization": true}}), "lora.double_quantization"),
+        (json!({"lora": {"double_quantization": true}}), "lora.double_quantization"),
+        (json!({"task_type": "dpo", "loss_on": "completion"}), "loss_on"),
+        (
+            json!({"optimizer": {"schedule": "constant", "min_learning_rate": 1e-3}}),
+            "optimizer.min_learning_rate",
+        ),
+        (
+            json!({"optimizer": {"learning_rate": null, "min_learning_rate": 1e-3}}),
+            "optimizer.min_learning_rate",
+        ),
+        (json!({"epochs": 1e300}), "epochs"),
+        (json!({"eval_interval": 2}), "eval_interval"),
     ];
     for (changes, field) in cases {
         let run = bench.run(&bench.spec("sft", "lora", "out", &changes));
@@ -102,7 +123,7 @@ fn wrong_specs_name_their_field() {
         assert_eq!(run.error().1, field, "{changes}: {:?}", run.lines.last());
     }
     std::fs::write(bench.path("spec.json"), "{").unwrap();
-    let run = Bench::run_file(&bench.path("spec.json"), "");
+    let run = Bench::run_file(&bench.path("spec.json"), "", None);
     assert_eq!((run.ending, run.error().0.as_str()), (ExitKind::BadInput, "invalid_spec"));
 }
 
@@ -120,20 +141,14 @@ fn a_bad_row_is_named_by_line() {
     assert_eq!((run.ending, code.as_str()), (ExitKind::BadInput, "invalid_row"));
     assert!(field.ends_with("sft.jsonl:25"), "{field}");
     assert!(message.contains("messages[0].role"), "{message}");
+    assert_eq!(std::fs::read_dir(&run.output).unwrap().count(), 0, "something was left behind");
 }
 
 #[test]
 fn cut_and_dropped_rows_are_told() {
     let bench = Bench::new();
     let run = bench.run(&bench.spec("sft", "lora", "out", &json!({"sequence_length": 28})));
-    let warnings: Vec<_> = run
-        .lines
-        .iter()
-        .filter_map(|line| match line {
-            Line::Log { level: Level::Warn, message, .. } => Some(message.as_str()),
-            _ => None,
-        })
-        .collect();
+    let warnings = run.warnings();
     assert!(
         warnings.iter().any(|text| text.contains("left out: line"))
             || warnings.iter().any(|text| text.contains("were cut")),
@@ -167,27 +182,266 @@ fn a_damaged_or_foreign_checkpoint_is_refused() {
 }
 
 #[test]
-fn a_diverging_run_names_the_step_and_keeps_its_checkpoint() {
+fn a_checkpoint_knows_its_base() {
     let bench = Bench::new();
-    let changes = json!({"save_interval": 1, "max_steps": 40, "optimizer": {"learning_rate": 1e30, "max_grad_norm": 0.0}});
-    let run = bench.run(&bench.spec("sft", "full", "out", &changes));
-    assert_eq!(run.ending, ExitKind::Failed);
-    let (code, _, message) = run.error();
-    assert_eq!(code, "diverged");
-    assert!(message.starts_with("step ") && message.contains("last good one"), "{message}");
+    for (method, refused) in [("lora", true), ("full", false)] {
+        let mut spec = bench.spec("sft", method, &format!("out-{method}"), &json!({"save_interval": 3}));
+        let run = bench.run(&spec).assert_done();
+        // The same sizes, tokenizer and template, but other weights.
+        let (model, other) = (bench.path("model"), bench.path(&format!("other-{method}")));
+        std::fs::create_dir(&other).unwrap();
+        for entry in std::fs::read_dir(&model).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), other.join(entry.file_name())).unwrap();
+        }
+        let weights = other.join("model.safetensors");
+        let mut bytes = std::fs::read(&weights).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(&weights, bytes).unwrap();
+        let rest = bench.path(&format!("rest-{method}"));
+        lay_over(
+            &mut spec,
+            &json!({"model": other, "resume_from": run.output.join("checkpoint-3"), "output_dir": rest}),
+        );
+        let rest = bench.run(&spec);
+        if refused {
+            assert_eq!((rest.ending, rest.error().1.as_str()), (ExitKind::BadInput, "model"));
+        } else {
+            // Every weight is in the checkpoint.
+            assert!(rest.assert_done().weights() == run.weights());
+        }
+    }
 }
 
 #[test]
-fn early_stopping_stops() {
+fn another_instruction_set_is_told() {
+    let bench = Bench::new();
+    let mut spec = bench.spec("sft", "lora", "out", &json!({"save_interval": 3}));
+    let run = bench.run(&spec).assert_done();
+    assert!(run.warnings().is_empty());
+    let path = run.output.join("checkpoint-3/training_state.json");
+    let mut state: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    state["isa"] = json!("Abacus");
+    std::fs::write(&path, state.to_string()).unwrap();
+    lay_over(
+        &mut spec,
+        &json!({"resume_from": run.output.join("checkpoint-3"), "output_dir": bench.path("rest")}),
+    );
+    let rest = bench.run(&spec).assert_done();
+    assert!(rest.warnings().iter().any(|text| text.contains("Abacus")), "{:?}", rest.warnings());
+    state["format"] = json!(1);
+    std::fs::write(&path, state.to_string()).unwrap();
+    assert!(bench.run(&spec).error().2.contains("its format is 1"));
+}
+
+#[test]
+fn an_adapter_names_its_base() {
+    let bench = Bench::new();
+    for (changes, name) in [
+        (json!({"model_name": "tiny-llama"}), "tiny-llama".to_owned()),
+        (json!({}), bench.path("model").display().to_string()),
+    ] {
+        let run = bench.run(&bench.spec("sft", "lora", "out", &changes)).assert_done();
+        let config = std::fs::read(run.output.join("adapter/adapter_config.json")).unwrap();
+        let config: Value = serde_json::from_slice(&config).unwrap();
+        assert_eq!(config["base_model_name_or_path"], name);
+    }
+}
+
+#[test]
+fn pretraining_needs_no_weights() {
+    let bench = Bench::new();
+    let with = bench.run(&bench.spec("pretrain", "full", "with", &json!({}))).assert_done();
+    std::fs::remove_file(bench.path("model/model.safetensors")).unwrap();
+    let without = bench.run(&bench.spec("pretrain", "full", "without", &json!({}))).assert_done();
+    assert_eq!(with.bits("loss"), without.bits("loss"));
+    assert!(with.weights() == without.weights());
+    assert_eq!(bench.run(&bench.spec("sft", "lora", "sft", &json!({}))).error().1, "model");
+    let other = bench.run(&bench.spec("pretrain", "full", "seed", &json!({"seed": 7}))).assert_done();
+    assert_ne!(other.bits("loss"), with.bits("loss"));
+}
+
+#[test]
+fn a_continued_run_gives_out_the_whole_history() {
+    let bench = Bench::new();
+    let mut spec = bench.spec("sft", "lora", "out", &json!({"save_interval": 3, "split": [80, 20, 0]}));
+    let whole = bench.run(&spec).assert_done();
+    lay_over(
+        &mut spec,
+        &json!({"resume_from": whole.output.join("checkpoint-3"), "output_dir": bench.path("rest")}),
+    );
+    let rest = bench.run(&spec).assert_done();
+    assert_eq!(rest.points(), whole.points());
+    // Nothing of what was measured before is measured again.
+    let before = |run: &support::Run| -> Vec<_> {
+        run.bits("tokens_per_second").into_iter().filter(|(step, _)| *step <= 3).collect()
+    };
+    assert_eq!(before(&rest), before(&whole));
+    let steps = event_steps(&whole.output.join("tensorboard"));
+    assert_eq!(steps, [0, 1, 2, 3, 3, 4, 5, 6, 6]);
+    // A file of its own, which begins by taking the place of earlier ones.
+    let again = event_steps(&rest.output.join("tensorboard"));
+    assert_eq!(again[..2], [0, 1]);
+    assert_eq!(again[2..], steps[1..]);
+}
+
+#[test]
+fn a_checkpoint_between_two_lines_changes_neither() {
+    let bench = Bench::new();
+    let mut spec = bench.spec("sft", "lora", "out", &json!({"save_interval": 4, "log_interval": 3}));
+    let whole = bench.run(&spec).assert_done();
+    lay_over(
+        &mut spec,
+        &json!({"resume_from": whole.output.join("checkpoint-4"), "output_dir": bench.path("rest")}),
+    );
+    let rest = bench.run(&spec).assert_done();
+    for metric in ["loss", "mean_token_accuracy", "tokens", "trained_tokens", "num_tokens"] {
+        assert_eq!(whole.bits(metric).len(), 2);
+        assert_eq!(rest.bits(metric), whole.bits(metric), "{metric}");
+    }
+}
+
+#[test]
+fn a_diverging_run_names_the_step_and_saves_what_was_before() {
+    let bench = Bench::new();
+    let changes = json!({"max_steps": 40, "optimizer": {"learning_rate": 1e30, "max_grad_norm": 0.0}});
+    let mut spec = bench.spec("sft", "full", "out", &changes);
+    let run = bench.run(&spec);
+    assert_eq!(run.ending, ExitKind::Failed);
+    let (code, _, message) = run.error();
+    assert_eq!(code, "diverged");
+    let [(saved, false)] = run.checkpoints()[..] else { panic!("{:?}", run.checkpoints()) };
+    assert!(message.starts_with(&format!("step {}: ", saved + 1)), "{message}");
+    assert!(message.contains(&format!("checkpoint-{saved} holds the weights before it")), "{message}");
+    // It can be read back, and comes to the same end.
+    let checkpoint = run.output.join(format!("checkpoint-{saved}"));
+    lay_over(&mut spec, &json!({"resume_from": checkpoint, "output_dir": bench.path("again")}));
+    assert_eq!(bench.run(&spec).error(), run.error());
+}
+
+/// Pretraining on rows of which one, in the validation part, holds a token whose embedding is NaN.
+fn spec_with_a_broken_validation(bench: &Bench) -> Value {
+    let model = TinyModel { tied: false, ..TinyModel::default() };
+    model.write(&bench.path("untied")).unwrap();
+    let source = Source::open(bench.path("untied")).unwrap();
+    let [broken] = source.tokenizer().unwrap().encode("~", false).unwrap()[..] else { panic!("one token") };
+    let config = source.config();
+    let values = |name: &str| -> anneal_model::Result<candle_core::Tensor> {
+        let (shape, mut values) = formula::initial_weight(config, name).unwrap();
+        if name == "model.embed_tokens.weight" {
+            values[broken as usize * shape[1]] = f32::NAN;
+        }
+        Ok(candle_core::Tensor::from_vec(values, shape, &candle_core::Device::Cpu)?)
+    };
+    let path = bench.path("initial.safetensors");
+    let notes = std::collections::HashMap::<String, String>::new();
+    write_safetensors(&path, &config.tensor_shapes(), StoredType::F32, &notes, values).unwrap();
+    let split = anneal_datasets::Split::deterministic([50, 50, 0], 42).unwrap();
+    let held_back = (0..24).find(|&row| split.part(row) == anneal_datasets::Part::Validation).unwrap();
+    let text = std::fs::read_to_string(bench.path("text.jsonl")).unwrap();
+    let rows = text.lines().enumerate().map(|(n, row)| {
+        if n as u64 == held_back { json!({"text": "~"}).to_string() + "\n" } else { row.to_owned() + "\n" }
+    });
+    std::fs::write(bench.path("text.jsonl"), rows.collect::<String>()).unwrap();
+    let changes = json!({"model": bench.path("untied"), "initial_weights": path, "split": [50, 50, 0],
+                         "eval_interval": 3, "save_interval": 2});
+    bench.spec("pretrain", "full", "out", &changes)
+}
+
+#[test]
+fn a_validation_loss_that_is_not_finite_ends_the_run() {
+    let bench = Bench::new();
+    let run = bench.run(&spec_with_a_broken_validation(&bench));
+    assert_eq!(run.ending, ExitKind::Failed, "{:?}", run.lines.last());
+    let (code, _, message) = run.error();
+    assert_eq!(code, "diverged");
+    assert!(message.starts_with("step 2: the validation loss is not finite"), "{message}");
+    assert_eq!(run.checkpoints(), []);
+}
+
+#[test]
+fn the_best_weights_are_saved_and_exported() {
     let bench = Bench::new();
     let changes = json!({"split": [50, 50, 0], "eval_interval": 1, "early_stopping_patience": 2, "max_steps": 200,
-                         "optimizer": {"learning_rate": 0.1, "schedule": "constant"}});
-    let run = bench.run(&bench.spec("sft", "full", "out", &changes)).assert_done();
-    let steps = run.series("loss").len();
+                         "keep_checkpoints": 1, "optimizer": {"learning_rate": 0.1, "schedule": "constant"}});
+    let spec = bench.spec("sft", "full", "out", &changes);
+    let run = bench.run(&spec).assert_done();
+    let steps = run.series("loss").len() as u64;
     assert!(steps < 200, "{steps}");
     let losses = run.series("eval/loss");
-    let best = losses.iter().map(|(_, loss)| *loss).fold(f64::INFINITY, f64::min);
-    assert!(losses[losses.len() - 2..].iter().all(|(_, loss)| *loss > best));
+    let best = losses.iter().min_by(|a, b| a.1.total_cmp(&b.1)).unwrap().0;
+    assert_eq!(best, steps - 2);
+    assert_eq!(run.checkpoints().last(), Some(&(best, true)));
+    assert_eq!((run.figure("best_step"), run.figure("exported_step")), (json!(best), json!(best)));
+    let weights =
+        |step: u64| std::fs::read(run.output.join(format!("checkpoint-{step}/model.safetensors"))).unwrap();
+    assert!(run.weights() == weights(best));
+    assert!(!run.output.join("best.safetensors").exists());
+    let mut last = spec;
+    lay_over(&mut last, &json!({"export": "last", "output_dir": bench.path("last")}));
+    let last = bench.run(&last).assert_done();
+    assert_eq!((last.figure("best_step"), last.figure("exported_step")), (json!(best), json!(steps)));
+    assert!(last.weights() != run.weights());
+}
+
+#[test]
+fn a_continued_run_exports_the_best_weights_of_before() {
+    let bench = Bench::new();
+    for method in ["full", "lora"] {
+        let rate = if method == "full" { 0.1 } else { 0.5 };
+        let changes = json!({"split": [50, 50, 0], "save_interval": 1, "early_stopping_patience": 2, "max_steps": 200,
+                             "keep_checkpoints": 200, "optimizer": {"learning_rate": rate, "schedule": "constant"}});
+        let spec = bench.spec("sft", method, &format!("out-{method}"), &changes);
+        let whole = bench.run(&spec).assert_done();
+        let best = whole.figure("best_step").as_u64().unwrap();
+        assert_eq!(whole.checkpoints().last(), Some(&(best + 2, false)));
+        // The worker that goes on has one checkpoint: the best itself, one after it, or the one that training ended with.
+        for step in best..=best + 2 {
+            let mut spec = spec.clone();
+            let checkpoint = bench.path(&format!("fetched-{method}-{step}"));
+            std::fs::rename(whole.output.join(format!("checkpoint-{step}")), &checkpoint).unwrap();
+            lay_over(
+                &mut spec,
+                &json!({"resume_from": checkpoint, "output_dir": bench.path(&format!("{method}-{step}"))}),
+            );
+            let rest = bench.run(&spec).assert_done();
+            assert_eq!(rest.bits("loss"), whole.bits("loss"), "{method} from step {step}");
+            assert!(rest.weights() == whole.weights(), "{method} from step {step}");
+        }
+    }
+}
+
+#[test]
+fn a_stop_during_validation_leaves_it_to_be_done() {
+    let bench = Bench::new();
+    let mut spec = bench.spec("sft", "lora", "out", &json!({"save_interval": 4, "split": [60, 20, 20]}));
+    let whole = bench.run(&spec).assert_done();
+    lay_over(&mut spec, &json!({"output_dir": bench.path("first")}));
+    let first = bench.run_until(&spec, Some(r#""step":4,"values":{"epoch""#));
+    assert_eq!((first.ending, first.checkpoints()), (ExitKind::Stopped, vec![(4, false)]));
+    assert_eq!(first.series("eval/loss"), []);
+    lay_over(
+        &mut spec,
+        &json!({"resume_from": first.output.join("checkpoint-4"), "output_dir": bench.path("rest")}),
+    );
+    let rest = bench.run(&spec).assert_done();
+    for metric in ["loss", "eval/loss"] {
+        assert_eq!(rest.bits(metric), whole.bits(metric), "{metric}");
+    }
+    assert_eq!(rest.checkpoints(), whole.checkpoints());
+    assert!(rest.weights() == whole.weights());
+    assert_eq!(rest.figure("test_loss"), whole.figure("test_loss"));
+}
+
+#[test]
+fn a_stop_during_the_test_part_keeps_the_result() {
+    let bench = Bench::new();
+    let spec = bench.spec("sft", "lora", "out", &json!({"split": [60, 20, 20]}));
+    let run = bench.run_until(&spec, Some(r#""step":6,"values":{"eval/loss""#)).assert_done();
+    assert_eq!(run.figure("test_loss"), Value::Null);
+    assert!(run.warnings().iter().any(|text| text.contains("test part")));
+    assert!(!run.weights().is_empty());
 }
 
 #[test]

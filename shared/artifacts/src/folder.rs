@@ -40,6 +40,9 @@ impl ObjectStore {
         files: Vec<ManifestFile>,
     ) -> Result<Folder, ArtifactError> {
         let manifest = Manifest::new(files)?;
+        for file in &manifest.files {
+            file.key(prefix)?;
+        }
         let stored = self.put_bytes(&prefix.file(MANIFEST)?, manifest.to_json().into()).await?;
         Ok(Folder {
             prefix: prefix.clone(),
@@ -72,7 +75,7 @@ impl ObjectStore {
         let gets: Vec<_> = manifest.files.iter().map(|file| self.get_one(prefix, file, local)).collect();
         futures::stream::iter(gets).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         let path = local.join(MANIFEST);
-        tokio::fs::write(&path, manifest.to_json()).await.map_err(ArtifactError::local(&path))?;
+        tokio::fs::write(&path, manifest.local().to_json()).await.map_err(ArtifactError::local(&path))?;
         Ok(manifest)
     }
 
@@ -83,7 +86,7 @@ impl ObjectStore {
         file: PathBuf,
     ) -> Result<ManifestFile, ArtifactError> {
         let stored = self.put_file(&prefix.file(&path)?, &file).await?;
-        Ok(ManifestFile { path, size_bytes: stored.size_bytes, sha256: stored.sha256 })
+        Ok(ManifestFile { path, size_bytes: stored.size_bytes, sha256: stored.sha256, object: None })
     }
 
     async fn get_one(&self, prefix: &Prefix, file: &ManifestFile, local: &Path) -> Result<(), ArtifactError> {
@@ -91,7 +94,7 @@ impl ObjectStore {
         if let Some(parent) = path.parent() {
             tokio::fs::create_dir_all(parent).await.map_err(ArtifactError::local(parent))?;
         }
-        self.get_to_file(&prefix.file(&file.path)?, &file.stored(), &path).await
+        self.get_to_file(&file.key(prefix)?, &file.stored(), &path).await
     }
 }
 

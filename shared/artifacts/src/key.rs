@@ -96,6 +96,11 @@ impl Prefix {
         Self::try_from(text.to_owned())
     }
 
+    /// What it is a part of: `<workspace>/<kind>/<id>`.
+    pub(crate) fn thing(&self) -> &str {
+        thing(&self.0)
+    }
+
     /// Whether everything under it belongs to the workspace.
     pub fn belongs_to(&self, workspace: WorkspaceId) -> bool {
         self.0.split('/').next() == Some(workspace.to_string().as_str())
@@ -107,7 +112,21 @@ impl Prefix {
     }
 }
 
+/// The first three parts of a key.
+fn thing(text: &str) -> &str {
+    text.match_indices('/').nth(2).map_or(text, |(end, _)| &text[..end])
+}
+
 impl Key {
+    pub(crate) fn thing(&self) -> &str {
+        thing(&self.0)
+    }
+
+    /// Whether it is the prefix's own or lies below it.
+    pub fn is_below(&self, prefix: &Prefix) -> bool {
+        self.0.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -175,6 +194,25 @@ mod tests {
         assert!(prefix.belongs_to(WorkspaceId::from_u128(1)));
         assert!(!prefix.belongs_to(WorkspaceId::from_u128(3)));
         assert_eq!(Prefix::parse(prefix.as_str()).unwrap(), prefix);
+    }
+
+    #[test]
+    fn a_manifest_leads_to_objects_of_its_own_thing_only() {
+        let root = Prefix::model(WorkspaceId::from_u128(1), ModelId::from_u128(2));
+        let folder = root.join("manifest/one").unwrap();
+        let file = |object: Option<Key>| crate::ManifestFile {
+            path: "a.gguf".to_owned(),
+            size_bytes: 1,
+            sha256: "00".to_owned(),
+            object,
+        };
+        assert_eq!(file(None).key(&folder).unwrap(), folder.file("a.gguf").unwrap());
+        let own = root.file("file/two/a.gguf").unwrap();
+        assert_eq!(file(Some(own.clone())).key(&folder).unwrap(), own);
+        let other = Prefix::model(WorkspaceId::from_u128(1), ModelId::from_u128(3)).file("a.gguf").unwrap();
+        assert!(file(Some(other)).key(&folder).is_err());
+        assert!(own.is_below(&root) && own.is_below(&root.join("file/two").unwrap()));
+        assert!(!own.is_below(&root.join("file/tw").unwrap()));
     }
 
     #[test]

@@ -65,7 +65,13 @@ impl ObjectStore {
     /// Removes everything below a folder, manifests first (so that no half-removed folder reads as real), and says how
     /// many objects there were.
     pub async fn delete_prefix(&self, prefix: &Prefix) -> Result<usize, ArtifactError> {
+        self.delete_prefix_but(prefix, &[]).await
+    }
+
+    /// As [`ObjectStore::delete_prefix`], but everything below the `kept` folders stays.
+    pub async fn delete_prefix_but(&self, prefix: &Prefix, kept: &[Prefix]) -> Result<usize, ArtifactError> {
         let mut listed = self.list(prefix).await?;
+        listed.retain(|object| !kept.iter().any(|kept| object.key.is_below(kept)));
         listed.sort_by_key(|object| !object.key.as_str().ends_with(MANIFEST));
         for object in &listed {
             self.delete(&object.key).await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ArtifactError, Key, KeyError, Stored, key};
+use crate::{ArtifactError, Key, KeyError, Prefix, Stored, key};
 
 /// Name of the manifest below its folder.
 pub const MANIFEST: &str = "manifest.json";
@@ -26,9 +26,22 @@ pub struct ManifestFile {
     pub size_bytes: u64,
     /// Its SHA-256, hexadecimal.
     pub sha256: String,
+    /// Where its object lies when that is not below the folder at `path`: another place of the same thing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<Key>,
 }
 
 impl ManifestFile {
+    /// The key of its object, for the folder it is listed in. An object of another thing is refused: a manifest never leads
+    /// out of `<workspace>/<kind>/<id>`.
+    pub fn key(&self, folder: &Prefix) -> Result<Key, KeyError> {
+        match &self.object {
+            None => folder.file(&self.path),
+            Some(key) if key.thing() == folder.thing() => Ok(key.clone()),
+            Some(key) => Err(KeyError::of(key.as_str())),
+        }
+    }
+
     /// What its object must be.
     pub fn stored(&self) -> Stored {
         Stored { size_bytes: self.size_bytes, sha256: self.sha256.clone() }
@@ -47,6 +60,12 @@ impl Manifest {
     /// Sum of the files' sizes.
     pub fn size_bytes(&self) -> u64 {
         self.files.iter().map(|file| file.size_bytes).fold(0, u64::saturating_add)
+    }
+
+    /// The same folder as it lies on a disk: every file at its path.
+    pub(crate) fn local(&self) -> Self {
+        let files = self.files.iter().map(|file| ManifestFile { object: None, ..file.clone() });
+        Self { files: files.collect() }
     }
 
     pub(crate) fn to_json(&self) -> Vec<u8> {
@@ -88,7 +107,7 @@ mod tests {
     use super::*;
 
     fn file(path: &str) -> ManifestFile {
-        ManifestFile { path: path.to_owned(), size_bytes: 1, sha256: "00".to_owned() }
+        ManifestFile { path: path.to_owned(), size_bytes: 1, sha256: "00".to_owned(), object: None }
     }
 
     #[test]

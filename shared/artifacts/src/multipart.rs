@@ -1,6 +1,6 @@
 //! Storing a large object in parts.
 
-use anneal_runtime::tasks;
+use anneal_runtime::{fail, tasks};
 use aws_sdk_s3::{
     primitives::ByteStream,
     types::{CompletedMultipartUpload, CompletedPart},
@@ -51,6 +51,7 @@ impl<'a> Upload<'a> {
             .map_err(ArtifactError::store("store a part"))?;
         let part = CompletedPart::builder().part_number(number).set_e_tag(sent.e_tag().map(str::to_owned));
         self.parts.push(part.build());
+        fail::point("artifacts.after_part");
         Ok(())
     }
 

@@ -3,7 +3,9 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use anneal_artifacts::{ArtifactError, Key, MANIFEST, ObjectStore, ObjectsConfig, Prefix, sha256_of_file};
+use anneal_artifacts::{
+    ArtifactError, Key, MANIFEST, ManifestFile, ObjectStore, ObjectsConfig, Prefix, sha256_of_file,
+};
 use anneal_domain::id::{CheckpointId, RequestId, TaskId, WorkspaceId};
 use anneal_testkit::{Mode, Objects, Proxy};
 use bytes::Bytes;
@@ -69,6 +71,34 @@ async fn a_folder_comes_back_as_it_was() {
     assert_eq!(store.delete_prefix(&task).await.unwrap(), 4);
     assert!(store.list(&task).await.unwrap().is_empty());
     assert!(matches!(store.get_bytes(&key).await, Err(ArtifactError::NotFound(_))));
+}
+
+#[tokio::test]
+async fn a_file_may_lie_elsewhere_in_its_thing_and_what_is_kept_survives_the_removal_around_it() {
+    let (_objects, store, task) = start().await;
+    let (upload, folder) = (task.join("file/one").unwrap(), task.join("manifest/one").unwrap());
+    let stored = store.put_bytes(&upload.file("weights").unwrap(), Bytes::from_static(b"w")).await.unwrap();
+    let file = ManifestFile {
+        path: "model/weights".to_owned(),
+        size_bytes: stored.size_bytes,
+        sha256: stored.sha256,
+        object: Some(upload.file("weights").unwrap()),
+    };
+    let made = store.put_manifest(&folder, vec![file.clone()]).await.unwrap();
+    let back = tempfile::tempdir().unwrap();
+    store.get_folder(&folder, Some(&made.manifest_sha256), back.path()).await.unwrap();
+    assert_eq!(fs::read(back.path().join("model/weights")).unwrap(), b"w");
+    let local = fs::read_to_string(back.path().join(MANIFEST)).unwrap();
+    assert!(!local.contains("object"), "on a disk every file lies at its path: {local}");
+
+    let stranger = Prefix::task(WorkspaceId::new(), TaskId::new());
+    let refused = store.put_manifest(&stranger, vec![file]).await.unwrap_err();
+    assert!(matches!(refused, ArtifactError::Key(_)), "{refused}");
+
+    store.put_bytes(&task.file("file/two/weights").unwrap(), Bytes::from_static(b"x")).await.unwrap();
+    let kept = [Prefix::parse(upload.file("weights").unwrap().as_str()).unwrap(), folder];
+    assert_eq!(store.delete_prefix_but(&task, &kept).await.unwrap(), 1);
+    assert_eq!(store.list(&task).await.unwrap().len(), 2);
 }
 
 #[tokio::test]

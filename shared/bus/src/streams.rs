@@ -2,9 +2,12 @@
 
 use anneal_contracts::stream::{self, Consumer, Full, Retention};
 use async_nats::jetstream::{
+    ErrorCode,
     consumer::{AckPolicy, DeliverPolicy, PullConsumer, pull},
+    context::{GetStreamError, GetStreamErrorKind},
     stream::{Config, DiscardPolicy, RetentionPolicy, StorageType},
 };
+use futures::TryStreamExt as _;
 
 use crate::{Bus, BusError};
 
@@ -20,6 +23,33 @@ impl Bus {
     pub(crate) async fn ensure_stream(&self, stream: &stream::Stream) -> Result<(), BusError> {
         self.jetstream.create_or_update_stream(settings(stream)).await.map_err(BusError::broker)?;
         Ok(())
+    }
+
+    /// When a stream was made, and the place of the last message it was given; it is made when absent.
+    pub async fn stream_mark(&self, stream: &stream::Stream) -> Result<(String, u64), BusError> {
+        let info = match self.jetstream.get_stream(stream.name).await {
+            Ok(found) => found.cached_info().clone(),
+            Err(error) if is_absent(&error) => {
+                self.jetstream.create_or_update_stream(settings(stream)).await.map_err(BusError::broker)?
+            }
+            Err(error) => return Err(BusError::broker(error)),
+        };
+        Ok((info.created.to_string(), info.state.last_sequence))
+    }
+
+    /// How many messages a stream holds under a subject (wildcards allowed); none where the stream is not there.
+    pub async fn held(&self, stream: &stream::Stream, subject: &str) -> Result<u64, BusError> {
+        let found = match self.jetstream.get_stream(stream.name).await {
+            Ok(found) => found,
+            Err(error) if is_absent(&error) => return Ok(0),
+            Err(error) => return Err(BusError::broker(error)),
+        };
+        let mut subjects = found.info_with_subjects(subject).await.map_err(BusError::broker)?;
+        let mut held = 0;
+        while let Some((_, count)) = subjects.try_next().await.map_err(BusError::broker)? {
+            held += count as u64;
+        }
+        Ok(held)
     }
 
     /// The durable consumer, made when absent, and its stream with it.
@@ -43,6 +73,10 @@ impl Bus {
             }
         }
     }
+}
+
+fn is_absent(error: &GetStreamError) -> bool {
+    matches!(error.kind(), GetStreamErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
 }
 
 fn settings(stream: &stream::Stream) -> Config {

@@ -155,6 +155,23 @@ async fn a_killed_a_stopped_and_a_wiped_broker_lose_nothing_that_is_sent_again()
 }
 
 #[tokio::test]
+async fn a_stream_is_known_again_after_a_restart_and_not_after_a_wipe() {
+    let mut nats = Nats::start().await;
+    let bus = connect(&nats).await;
+    publish_surely(&bus, &envelope(1)).await;
+    let before = bus.stream_mark(&stream::EVENTS).await.unwrap();
+    assert_eq!(before.1, 1);
+    nats.restart().await;
+    let mark = || async { bus.stream_mark(&stream::EVENTS).await.ok() };
+    eventually(SOON, || async { mark().await.is_some() }).await;
+    assert_eq!(mark().await.unwrap(), before);
+    nats.wipe().await;
+    eventually(SOON, || async { mark().await.is_some() }).await;
+    let after = mark().await.unwrap();
+    assert!(after.0 != before.0 && after.1 == 0, "{after:?}");
+}
+
+#[tokio::test]
 async fn one_dispatch_at_a_time_shared_between_workers() {
     let nats = Nats::start().await;
     let bus = connect(&nats).await;

@@ -1,8 +1,10 @@
 //! Every command, event, subject and stream, and the engines' contract: typed and versioned. Pure.
 //!
-//! This crate owns the wire. It deliberately knows no client library and does no I/O. One file a message; every
-//! message that is stored in a stream has an any-version enum with one upgrade to the current version, and frozen goldens
-//! in `tests/goldens.rs`: a golden that changes is a broken contract.
+//! This crate owns the wire. It deliberately knows no client library and does no I/O. One file a message. Facts, which are
+//! kept longest and read by strangers, have an any-version enum with one upgrade to the current version
+//! ([`event::AnyTaskEvent`]); commands, usage and telemetry say their version in their `ce-type` and get such an enum with
+//! their second version. Every stored message has a frozen golden in `tests/goldens.rs`: one that changes is a broken
+//! contract.
 
 pub mod command;
 pub mod engine;

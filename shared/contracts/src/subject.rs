@@ -64,6 +64,8 @@ pub mod rpc {
     pub const REPORT_STAGE: &str = "rpc.v1.task.stage";
     /// Make an uploaded checkpoint real.
     pub const COMMIT_CHECKPOINT: &str = "rpc.v1.task.checkpoint";
+    /// Say that a committed checkpoint cannot be gone on from.
+    pub const REJECT_CHECKPOINT: &str = "rpc.v1.task.reject-checkpoint";
     /// End the lease with an outcome.
     pub const FINISH_TASK: &str = "rpc.v1.task.finish";
     /// Ask a running task to pause because its money ran out.

@@ -19,7 +19,7 @@ pub fn data_files(path: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(path).map_err(io)? {
         let file = entry.map_err(io)?.path();
-        if file.is_file() && is_data(&file) {
+        if file.is_file() && is_data_file(&file) {
             files.push(file);
         }
     }
@@ -27,7 +27,8 @@ pub fn data_files(path: &Path) -> Result<Vec<PathBuf>> {
     if files.is_empty() { Err(Error::NoFiles { path: path.to_owned() }) } else { Ok(files) }
 }
 
-fn is_data(file: &Path) -> bool {
+/// Whether a file of a folder is one of its data files, by its name.
+pub fn is_data_file(file: &Path) -> bool {
     let name = file.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     !name.starts_with('.')
         && !ABOUT.contains(&name.as_str())

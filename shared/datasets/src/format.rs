@@ -42,6 +42,14 @@ impl Format {
         }
     }
 
+    /// The extension that a file of this format has.
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Text => "txt",
+            other => other.name(),
+        }
+    }
+
     /// The format that a file extension (without `.gz`) stands for.
     pub(crate) fn of_extension(extension: &str) -> Option<Self> {
         Some(match extension.to_ascii_lowercase().as_str() {

@@ -29,7 +29,7 @@ mod validate;
 
 pub use detect::{Detected, detect, detect_format};
 pub use error::{Error, Result, RowError};
-pub use files::data_files;
+pub use files::{data_files, is_data_file};
 pub use format::Format;
 pub use kind::{Kind, Layout};
 pub use limits::Limits;

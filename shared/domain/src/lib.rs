@@ -3,6 +3,7 @@
 //! Everything here is pure: no I/O, no clock, no randomness beyond making a new id. Every other room may use it;
 //! it uses none of them.
 
+pub mod benchmark;
 pub mod field_error;
 pub mod id;
 pub mod money;

@@ -2,10 +2,10 @@
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use candle_core::{CpuStorage, InplaceOp2, Layout, Result as CandleResult, Tensor, Var};
+use candle_core::{CpuStorage, InplaceOp1, Layout, Result as CandleResult, Var};
 use rayon::prelude::*;
 
-use crate::{Result, error::refuse, pool::in_pool, slices::floats};
+use crate::{Result, error::refuse, isa::vectorized, pool::in_pool};
 
 /// Elements a task works on.
 const PART: usize = 1 << 14;
@@ -78,14 +78,14 @@ impl AdamW {
         &mut self,
         lr: f64,
         grad_scale: f64,
-        parameters: impl IntoIterator<Item = (&'a str, &'a Var, &'a Tensor)>,
+        parameters: impl IntoIterator<Item = (&'a str, &'a Var, &'a [f32])>,
     ) -> Result<()> {
         self.steps += 1;
         let update = Update::new(self.options, self.steps, lr, grad_scale);
         for (name, parameter, grad) in parameters {
-            if parameter.shape() != grad.shape() {
-                let dims = (parameter.dims(), grad.dims());
-                return refuse("adamw", format!("`{name}` and its gradient are {dims:?}"));
+            if parameter.elem_count() != grad.len() {
+                let sizes = (parameter.elem_count(), grad.len());
+                return refuse("adamw", format!("`{name}` and its gradient have {sizes:?} elements"));
             }
             let moments = self.moments.entry(name.to_owned()).or_default();
             if moments.first.is_empty() {
@@ -102,14 +102,13 @@ impl AdamW {
     }
 }
 
-fn apply(update: Update, moments: &mut Moments, parameter: &Var, grad: &Tensor) -> Result<()> {
-    let op = Step { update, moments: RefCell::new(moments) };
+fn apply(update: Update, moments: &mut Moments, parameter: &Var, grad: &[f32]) -> Result<()> {
+    let op = Step { update, grad, moments: RefCell::new(moments) };
     if parameter.device().is_cpu() {
-        parameter.as_tensor().inplace_op2(&grad.contiguous()?, &op)?;
+        parameter.as_tensor().inplace_op1(&op)?;
     } else {
-        let cpu = candle_core::Device::Cpu;
-        let host = parameter.as_tensor().to_device(&cpu)?;
-        host.inplace_op2(&grad.to_device(&cpu)?.contiguous()?, &op)?;
+        let host = parameter.as_tensor().to_device(&candle_core::Device::Cpu)?;
+        host.inplace_op1(&op)?;
         parameter.set(&host.to_device(parameter.device())?)?;
     }
     Ok(())
@@ -140,47 +139,45 @@ impl Update {
             grad_scale: grad_scale as f32,
         }
     }
+}
 
-    fn run(self, p: &mut [f32], grad: &[f32], first: &mut [f32], second: &mut [f32]) {
-        for n in 0..p.len() {
-            let g = grad[n] * self.grad_scale;
-            first[n] += (g - first[n]) * (1.0 - self.beta1);
-            second[n] = second[n] * self.beta2 + (1.0 - self.beta2) * g * g;
-            let root = second[n].sqrt() / self.root + self.eps;
-            p[n] = p[n] * self.keep - self.rate * (first[n] / root);
+vectorized! {
+    fn update_part(of: Update, p: &mut [f32], grad: &[f32], first: &mut [f32], second: &mut [f32]) {
+        for (((p, grad), first), second) in p.iter_mut().zip(grad).zip(first).zip(second) {
+            let g = grad * of.grad_scale;
+            *first += (g - *first) * (1.0 - of.beta1);
+            *second = *second * of.beta2 + (1.0 - of.beta2) * g * g;
+            let root = second.sqrt() / of.root + of.eps;
+            *p = *p * of.keep - of.rate * (*first / root);
         }
     }
 }
 
 struct Step<'a> {
     update: Update,
+    grad: &'a [f32],
     moments: RefCell<&'a mut Moments>,
 }
 
-impl InplaceOp2 for Step<'_> {
+impl InplaceOp1 for Step<'_> {
     fn name(&self) -> &'static str {
         "adamw"
     }
 
-    fn cpu_fwd(
-        &self,
-        p: &mut CpuStorage,
-        layout: &Layout,
-        grad: &CpuStorage,
-        grad_layout: &Layout,
-    ) -> CandleResult<()> {
-        let grad = floats(grad, grad_layout)?;
+    fn cpu_fwd(&self, p: &mut CpuStorage, layout: &Layout) -> CandleResult<()> {
         let (Some((from, to)), CpuStorage::F32(p)) = (layout.contiguous_offsets(), p) else {
             candle_core::bail!("adamw needs a contiguous f32 parameter")
         };
         let p = &mut p[from..to];
         let mut moments = self.moments.borrow_mut();
         let Moments { first, second } = &mut **moments;
-        let update = self.update;
+        let (update, grad) = (self.update, self.grad);
         in_pool(|| {
             let parts = p.par_chunks_mut(PART).zip(grad.par_chunks(PART));
             let moments = first.par_chunks_mut(PART).zip(second.par_chunks_mut(PART));
-            parts.zip(moments).for_each(|((p, grad), (first, second))| update.run(p, grad, first, second));
+            parts
+                .zip(moments)
+                .for_each(|((p, grad), (first, second))| update_part(update, p, grad, first, second));
         });
         Ok(())
     }

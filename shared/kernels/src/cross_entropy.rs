@@ -10,7 +10,7 @@ use crate::{
     Compute, Result, compose,
     error::refuse,
     exponential::exp,
-    gemm::{Matrix, Product, Strided},
+    gemm::{Matrix, PackedWeight, Panels, Product, Strided, TransposedPanels},
     isa::vectorized,
     pool::in_pool,
     slices::{floats, on_cpu, stored, tensor, with_floats},
@@ -20,7 +20,7 @@ use crate::{
 pub const IGNORE: u32 = u32::MAX;
 
 /// Tokens whose logits exist at the same time; fixed, because the weight gradient is summed chunk by chunk.
-const CHUNK: usize = 192;
+const CHUNK: usize = 384;
 
 /// What a batch costs, and how each target fared.
 #[derive(Debug)]
@@ -48,15 +48,9 @@ pub fn linear_cross_entropy(
         return composed(h_td, &w_vd, targets_t, compute);
     }
     let (h_td, w_vd) = (h_td.contiguous()?, w_vd.contiguous()?);
-    let (_, d) = h_td.dims2()?;
     let wanted = Wanted { h: h_td.track_op(), w: w_vd.track_op() };
-    let weights = (wanted.h || wanted.w).then_some(Weights::All(1.0));
-    let outcome = with_floats(&h_td, |h| {
-        with_floats(
-            &w_vd,
-            |w| Ok(Pass { h, w, d, targets: targets_t, compute }.run(weights.as_ref(), wanted)),
-        )
-    })?;
+    let weights = (wanted.h || wanted.w).then_some(TokenWeights::Every(1.0));
+    let (outcome, gradients) = passed(&h_td, &w_vd, targets_t, compute, (weights, wanted))?;
     let kept = |&(_, &target): &(usize, &u32)| target != IGNORE;
     let log_probs: Vec<f32> =
         targets_t.iter().enumerate().filter(kept).map(|(t, _)| outcome.log_probs[t]).collect();
@@ -65,7 +59,7 @@ pub fn linear_cross_entropy(
         loss: loss as f32,
         targets: targets_t.to_vec(),
         compute,
-        gradients: Mutex::new(Some((outcome.dh, outcome.dw))),
+        gradients: Mutex::new(Some(gradients)),
     };
     Ok(TokenLoss { loss_sum: h_td.apply_op2(&w_vd, op)?, log_probs, correct: outcome.correct })
 }
@@ -113,9 +107,12 @@ fn composed(h_td: &Tensor, w_vd: &Tensor, targets_t: &[u32], compute: Compute) -
 }
 
 /// The gradient of the loss with respect to each token's `-log p`.
-enum Weights<'a> {
-    All(f32),
-    PerToken(&'a [f32]),
+#[derive(Clone, Copy, Debug)]
+pub enum TokenWeights<'a> {
+    /// The same for every target.
+    Every(f32),
+    /// One a token; those of ignored tokens are not looked at.
+    Each(&'a [f32]),
 }
 
 /// Which gradients a pass computes.
@@ -125,72 +122,76 @@ struct Wanted {
     w: bool,
 }
 
-struct Pass<'a> {
-    h: &'a [f32],
-    w: &'a [f32],
-    d: usize,
-    targets: &'a [u32],
-    compute: Compute,
+/// One pass over the tokens of a batch.
+pub(crate) struct Pass<'a> {
+    pub(crate) h: &'a [f32],
+    /// `wᵀ [d, v]`.
+    pub(crate) ahead: &'a dyn Panels,
+    /// `w [v, d]`.
+    pub(crate) back: &'a dyn Panels,
+    pub(crate) targets: &'a [u32],
+    pub(crate) compute: Compute,
 }
 
-struct Outcome {
-    /// One a token, 0 where ignored.
-    log_probs: Vec<f32>,
-    correct: usize,
-    dh: Vec<f32>,
-    dw: Vec<f32>,
+/// How each token fared.
+#[derive(Debug)]
+pub struct TokenLosses {
+    /// `log p` of each token's target, 0 where ignored.
+    pub log_probs: Vec<f32>,
+    /// Targets that had the highest logit.
+    pub correct: usize,
 }
 
 impl Pass<'_> {
-    fn run(&self, weights: Option<&Weights>, wanted: Wanted) -> Outcome {
-        let (t, d, v) = (self.targets.len(), self.d, self.w.len() / self.d);
-        let mut outcome = Outcome {
-            log_probs: vec![0.0; t],
-            correct: 0,
-            dh: vec![0.0; if wanted.h { t * d } else { 0 }],
-            dw: vec![0.0; if wanted.w { v * d } else { 0 }],
-        };
+    /// Losses, and with `weights` the gradient of `h` (empty unless wanted) and of `w`, which is added to `dw`.
+    pub(crate) fn run(
+        &self,
+        weights: Option<TokenWeights>,
+        want_h: bool,
+        mut dw: Option<&mut [f32]>,
+    ) -> (TokenLosses, Vec<f32>) {
+        let (t, d, v) = (self.targets.len(), self.ahead.k(), self.ahead.n());
+        let mut losses = TokenLosses { log_probs: vec![0.0; t], correct: 0 };
+        let mut dh_td = vec![0.0; if want_h { t * d } else { 0 }];
         let kept: Vec<usize> = (0..t).filter(|&t| self.targets[t] != IGNORE).collect();
         for rows in kept.chunks(CHUNK) {
             let n = rows.len();
             let h: Vec<f32> = rows.iter().flat_map(|&t| &self.h[t * d..][..d]).copied().collect();
-            let w = Matrix::new(self.w, v, d);
-            let right = Strided { matrix: w.t(), round: self.compute };
-            let product =
-                Product { a: Matrix::new(&h, n, d), a_round: self.compute, b: &right, round: self.compute };
-            let mut logits = product.compute();
+            let mut logits = self.product(Matrix::new(&h, n, d), self.ahead).compute();
             let fates = in_pool(|| {
                 let rows = rows.par_iter().zip(logits.par_chunks_mut(v));
                 rows.map(|(&t, logits)| self.row(t, logits, weights)).collect::<Vec<_>>()
             });
             for (&t, (log_prob, correct)) in rows.iter().zip(fates) {
-                outcome.log_probs[t] = log_prob;
-                outcome.correct += usize::from(correct);
+                losses.log_probs[t] = log_prob;
+                losses.correct += usize::from(correct);
             }
             let dlogits = Matrix::new(&logits, n, v);
-            if wanted.h {
-                let right = Strided { matrix: w, round: self.compute };
-                let dh =
-                    Product { a: dlogits, a_round: self.compute, b: &right, round: self.compute }.compute();
+            if want_h {
+                let dh = self.product(dlogits, self.back).compute();
                 for (&t, dh) in rows.iter().zip(dh.chunks(d)) {
-                    outcome.dh[t * d..][..d].copy_from_slice(dh);
+                    dh_td[t * d..][..d].copy_from_slice(dh);
                 }
             }
-            if wanted.w {
+            if let Some(dw) = dw.as_deref_mut() {
                 let right = Strided { matrix: Matrix::new(&h, n, d), round: self.compute };
                 let product =
                     Product { a: dlogits.t(), a_round: self.compute, b: &right, round: Compute::F32 };
-                product.add_to(&mut outcome.dw);
+                product.add_to(dw);
             }
         }
-        outcome
+        (losses, dh_td)
+    }
+
+    fn product<'a>(&self, a: Matrix<'a>, b: &'a dyn Panels) -> Product<'a> {
+        Product { a, a_round: self.compute, b, round: self.compute }
     }
 }
 
 impl Pass<'_> {
     /// One token: `log p` of its target and whether that has the highest logit (the first of equals); with weights the logits
     /// become their gradients.
-    fn row(&self, t: usize, logits: &mut [f32], weights: Option<&Weights>) -> (f32, bool) {
+    fn row(&self, t: usize, logits: &mut [f32], weights: Option<TokenWeights>) -> (f32, bool) {
         let target = self.targets[t] as usize;
         let max = maximum(logits);
         let first = logits.iter().position(|&x| x >= max);
@@ -198,8 +199,8 @@ impl Pass<'_> {
         let log_prob = logits[target] - log_sum;
         if let Some(weights) = weights {
             let weight = match weights {
-                Weights::All(weight) => *weight,
-                Weights::PerToken(weights) => weights[t],
+                TokenWeights::Every(weight) => weight,
+                TokenWeights::Each(weights) => weights[t],
             };
             gradients_of_logits(logits, log_sum, weight, target);
         }
@@ -251,7 +252,7 @@ struct LossSum {
     targets: Vec<u32>,
     compute: Compute,
     /// Gradients for an outer gradient of 1; taken by the first backward pass.
-    gradients: Mutex<Option<(Vec<f32>, Vec<f32>)>>,
+    gradients: Mutex<Option<Pair>>,
 }
 
 impl CustomOp2 for LossSum {
@@ -279,16 +280,11 @@ impl CustomOp2 for LossSum {
         let grad = grad.to_scalar::<f32>()?;
         let wanted = Wanted { h: h.track_op(), w: w.track_op() };
         let taken = self.gradients.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        let (mut dh, mut dw) = match taken {
-            Some(gradients) => gradients,
-            None => with_floats(h, |h_floats| {
-                with_floats(w, |w| {
-                    let (d, targets, compute) = (h.dim(1)?, &self.targets, self.compute);
-                    let pass = Pass { h: h_floats, w, d, targets, compute };
-                    let outcome = pass.run(Some(&Weights::All(1.0)), wanted);
-                    Ok((outcome.dh, outcome.dw))
-                })
-            })?,
+        let (mut dh, mut dw) = if let Some(gradients) = taken {
+            gradients
+        } else {
+            let weights = Some(TokenWeights::Every(1.0));
+            passed(h, w, &self.targets, self.compute, (weights, wanted))?.1
         };
         for d in [&mut dh, &mut dw] {
             for d in d.iter_mut() {
@@ -330,8 +326,10 @@ impl CustomOp2 for LogProbs {
     ) -> CandleResult<(CpuStorage, Shape)> {
         let (t, d) = h_layout.shape().dims2()?;
         let (h, w) = (floats(h, h_layout)?, floats(w, w_layout)?);
-        let pass = Pass { h, w, d, targets: &self.targets, compute: self.compute };
-        Ok(stored(pass.run(None, Wanted { h: false, w: false }).log_probs, t))
+        let packed = PackedWeight::new(Matrix::new(w, w.len() / d, d), self.compute);
+        let back = TransposedPanels(&packed);
+        let pass = Pass { h, ahead: &packed, back: &back, targets: &self.targets, compute: self.compute };
+        Ok(stored(pass.run(None, false, None).0.log_probs, t))
     }
 
     fn bwd(
@@ -342,16 +340,32 @@ impl CustomOp2 for LogProbs {
         grad: &Tensor,
     ) -> CandleResult<(Option<Tensor>, Option<Tensor>)> {
         let wanted = Wanted { h: h.track_op(), w: w.track_op() };
-        let d = h.dim(1)?;
-        let outcome = with_floats(h, |h| {
-            with_floats(w, |w| {
-                with_floats(grad, |grad| {
-                    let weights: Vec<f32> = grad.iter().map(|g| -g).collect();
-                    let pass = Pass { h, w, d, targets: &self.targets, compute: self.compute };
-                    Ok(pass.run(Some(&Weights::PerToken(&weights)), wanted))
-                })
-            })
+        let (_, (dh, dw)) = with_floats(grad, |grad| {
+            let weights: Vec<f32> = grad.iter().map(|g| -g).collect();
+            passed(h, w, &self.targets, self.compute, (Some(TokenWeights::Each(&weights)), wanted))
         })?;
-        gradient_pair(wanted, outcome.dh, outcome.dw, h, w)
+        gradient_pair(wanted, dh, dw, h, w)
     }
+}
+
+/// Gradients of `h` and of `w`, each empty where it is not wanted.
+type Pair = (Vec<f32>, Vec<f32>);
+
+/// One pass over tensors: the losses, and gradients of `h` and `w` where wanted.
+fn passed(
+    h_td: &Tensor,
+    w_vd: &Tensor,
+    targets: &[u32],
+    compute: Compute,
+    (weights, wanted): (Option<TokenWeights>, Wanted),
+) -> CandleResult<(TokenLosses, Pair)> {
+    let (v, d) = w_vd.dims2()?;
+    let packed = with_floats(w_vd, |w| Ok(PackedWeight::new(Matrix::new(w, v, d), compute)))?;
+    let mut dw = vec![0.0; if wanted.w { v * d } else { 0 }];
+    let (losses, dh) = with_floats(h_td, |h| {
+        let back = TransposedPanels(&packed);
+        let pass = Pass { h, ahead: &packed, back: &back, targets, compute };
+        Ok(pass.run(weights, wanted.h, wanted.w.then_some(&mut dw)))
+    })?;
+    Ok((losses, (dh, dw)))
 }

@@ -24,6 +24,22 @@ pub fn embedding(w_vd: &Tensor, ids: &[u32], trainable: bool) -> Result<Tensor> 
     Ok(w_vd.contiguous()?.apply_op1(Embedding(ids.to_vec()))?)
 }
 
+/// Rows `ids` of a table whose rows have `d` elements.
+pub fn embedding_rows(table: &[f32], d: usize, ids: &[u32]) -> Vec<f32> {
+    let mut rows = Vec::with_capacity(ids.len() * d);
+    for &id in ids {
+        rows.extend_from_slice(&table[id as usize * d..][..d]);
+    }
+    rows
+}
+
+/// Adds the rows of `grad` to the table's sum, in token order.
+pub fn embedding_gradient(grad: &[f32], d: usize, ids: &[u32], sum: &mut [f32]) {
+    for (&id, grad) in ids.iter().zip(grad.chunks(d)) {
+        sum[id as usize * d..][..d].iter_mut().zip(grad).for_each(|(sum, g)| *sum += g);
+    }
+}
+
 struct Embedding(Vec<u32>);
 
 impl CustomOp1 for Embedding {
@@ -33,21 +49,14 @@ impl CustomOp1 for Embedding {
 
     fn cpu_fwd(&self, w: &CpuStorage, layout: &Layout) -> CandleResult<(CpuStorage, Shape)> {
         let (_, d) = layout.shape().dims2()?;
-        let w = floats(w, layout)?;
-        let mut rows = Vec::with_capacity(self.0.len() * d);
-        for &id in &self.0 {
-            rows.extend_from_slice(&w[id as usize * d..][..d]);
-        }
-        Ok(stored(rows, (self.0.len(), d)))
+        Ok(stored(embedding_rows(floats(w, layout)?, d, &self.0), (self.0.len(), d)))
     }
 
     fn bwd(&self, w: &Tensor, _rows: &Tensor, grad: &Tensor) -> CandleResult<Option<Tensor>> {
         let (v, d) = w.dims2()?;
         let mut dw = vec![0.0; v * d];
         with_floats(grad, |grad| {
-            for (&id, grad) in self.0.iter().zip(grad.chunks(d)) {
-                dw[id as usize * d..][..d].iter_mut().zip(grad).for_each(|(sum, g)| *sum += g);
-            }
+            embedding_gradient(grad, d, &self.0, &mut dw);
             Ok(())
         })?;
         Ok(Some(tensor(dw, (v, d))?))

@@ -7,7 +7,7 @@ use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result as CandleResult, 
 use crate::{
     Compute, Result, compose,
     error::refuse,
-    gemm::{Matrix, PackedWeight, Product, TransposedPanels},
+    gemm::{Matrix, PackedWeight, Panels, Product, TransposedPanels},
     slices::{floats, on_cpu, stored, tensor, with_floats},
 };
 
@@ -52,6 +52,14 @@ impl FrozenLinear {
                 Ok(x_ti.contiguous()?.apply_op1(Frozen { weight: weight.clone(), compute: self.compute })?)
             }
             Inner::Cpu(_) => refuse("frozen linear", "x must be f32 on the weight's device"),
+        }
+    }
+
+    /// Runs `f` with the weight as a right operand and with its transposed form; refused on other devices than the CPU.
+    pub(crate) fn with_panels<R>(&self, f: impl FnOnce(&dyn Panels, &dyn Panels) -> R) -> Result<R> {
+        match &self.inner {
+            Inner::Cpu(weight) => Ok(f(&**weight, &TransposedPanels(weight))),
+            Inner::Device(_) => refuse("frozen linear", "plain rows are for weights on the CPU"),
         }
     }
 

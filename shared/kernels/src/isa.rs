@@ -12,6 +12,8 @@ pub enum Isa {
     Plain = 1,
     /// AVX2, FMA and F16C.
     Avx2 = 2,
+    /// AVX-512 with its bf16 products.
+    Avx512 = 3,
 }
 
 static CHOSEN: AtomicU8 = AtomicU8::new(0);
@@ -22,6 +24,7 @@ pub fn isa() -> Isa {
     match CHOSEN.load(Ordering::Relaxed) {
         1 => Isa::Plain,
         2 => Isa::Avx2,
+        3 => Isa::Avx512,
         _ => {
             let best = best_isa();
             CHOSEN.store(best as u8, Ordering::Relaxed);
@@ -37,8 +40,9 @@ pub fn best_isa() -> Isa {
         let avx2 = is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("fma")
             && is_x86_feature_detected!("f16c");
+        let avx512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16");
         if avx2 {
-            return Isa::Avx2;
+            return if avx512 { Isa::Avx512 } else { Isa::Avx2 };
         }
     }
     Isa::Plain

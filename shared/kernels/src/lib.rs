@@ -31,6 +31,7 @@ mod pool;
 mod rms_norm;
 mod rope;
 mod round;
+pub mod rows;
 mod segments;
 mod shared_slice;
 mod slices;

@@ -93,6 +93,11 @@ impl Nf4Linear {
         Ok(x_ti.contiguous()?.apply_op1(Op { weight: self.weight.clone(), compute: self.compute })?)
     }
 
+    /// Runs `f` with the weight as a right operand and with its transposed form.
+    pub(crate) fn with_panels<R>(&self, f: impl FnOnce(&dyn Panels, &dyn Panels) -> R) -> R {
+        f(&Forward(&self.weight, self.compute), &Backward(&self.weight, self.compute))
+    }
+
     /// `(o, i)`.
     pub fn dims(&self) -> (usize, usize) {
         (self.weight.o, self.weight.i)
@@ -240,9 +245,11 @@ impl Scales {
     }
 }
 
-/// The level nearest to `x` in `[-1, 1]`: the count of midpoints below it, so a tie goes to the lower level.
+/// The level nearest to `x` in `[-1, 1]`: the count of midpoints (in f64, as rounding one would move it) below it, so a tie goes
+/// to the lower level.
 fn nearest(x: f32) -> u8 {
-    (0..15).filter(|&n| f32::midpoint(LEVELS[n], LEVELS[n + 1]) < x).count() as u8
+    let midpoint = |n: usize| f64::midpoint(f64::from(LEVELS[n]), f64::from(LEVELS[n + 1]));
+    (0..15).filter(|&n| midpoint(n) < f64::from(x)).count() as u8
 }
 
 /// bitsandbytes' signed 8-bit dynamic map (`create_dynamic_map`): seven decades with 1, 2, 4 … 64 means each, 0 and 1.

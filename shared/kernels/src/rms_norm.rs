@@ -22,17 +22,38 @@ pub fn rms_norm(x_td: &Tensor, weight_d: &Tensor, eps: f64) -> Result<Tensor> {
     if !on_cpu(x_td) {
         return compose::rms_norm(x_td, weight_d, eps);
     }
-    Ok(x_td.contiguous()?.apply_op2(&weight_d.contiguous()?, RmsNorm { eps: eps as f32 })?)
+    Ok(x_td.contiguous()?.apply_op2(&weight_d.contiguous()?, RmsNorm { eps })?)
+}
+
+/// Normalises every row of `x` to the weight's length.
+pub fn rms_norm_rows(x: &[f32], weight: &[f32], eps: f64) -> Vec<f32> {
+    let (d, eps) = (weight.len(), eps as f32);
+    let mut y = vec![0.0; x.len()];
+    in_pool(|| {
+        y.par_chunks_mut(d * ROWS).zip(x.par_chunks(d * ROWS)).for_each(|(y, x)| {
+            for (y, x) in y.chunks_mut(d).zip(x.chunks(d)) {
+                let scale = inverse_norm(x, eps);
+                for ((y, x), w) in y.iter_mut().zip(x).zip(weight) {
+                    *y = (x * scale) * w;
+                }
+            }
+        });
+    });
+    y
+}
+
+/// Gradients of `x` and of the weight: `dx = s (w g - x s² mean(w g x))` and `dw = sum_t g x s`, the latter over blocks of rows in
+/// order.
+pub fn rms_norm_gradients(x: &[f32], weight: &[f32], grad: &[f32], eps: f64) -> (Vec<f32>, Vec<f32>) {
+    in_pool(|| gradients(x, weight, grad, eps as f32))
+}
+
+fn inverse_norm(x: &[f32], eps: f32) -> f32 {
+    1.0 / (dot(x, x) / x.len() as f32 + eps).sqrt()
 }
 
 struct RmsNorm {
-    eps: f32,
-}
-
-impl RmsNorm {
-    fn scale(&self, x: &[f32]) -> f32 {
-        1.0 / (dot(x, x) / x.len() as f32 + self.eps).sqrt()
-    }
+    eps: f64,
 }
 
 impl CustomOp2 for RmsNorm {
@@ -48,19 +69,7 @@ impl CustomOp2 for RmsNorm {
         w_layout: &Layout,
     ) -> CandleResult<(CpuStorage, Shape)> {
         let (x, w) = (floats(x, x_layout)?, floats(w, w_layout)?);
-        let d = w.len();
-        let mut y = vec![0.0; x.len()];
-        in_pool(|| {
-            y.par_chunks_mut(d * ROWS).zip(x.par_chunks(d * ROWS)).for_each(|(y, x)| {
-                for (y, x) in y.chunks_mut(d).zip(x.chunks(d)) {
-                    let scale = self.scale(x);
-                    for ((y, x), w) in y.iter_mut().zip(x).zip(w) {
-                        *y = (x * scale) * w;
-                    }
-                }
-            });
-        });
-        Ok(stored(y, x_layout.shape()))
+        Ok(stored(rms_norm_rows(x, w, self.eps), x_layout.shape()))
     }
 
     fn bwd(
@@ -72,7 +81,7 @@ impl CustomOp2 for RmsNorm {
     ) -> CandleResult<(Option<Tensor>, Option<Tensor>)> {
         let d = w.elem_count();
         let (dx, dw) = with_floats(x, |x| {
-            with_floats(w, |w| with_floats(grad, |grad| Ok(in_pool(|| self.gradients(x, w, grad)))))
+            with_floats(w, |w| with_floats(grad, |grad| Ok(rms_norm_gradients(x, w, grad, self.eps))))
         })?;
         let dw = if w_is_trained(w) { Some(tensor(dw, d)?) } else { None };
         Ok((Some(tensor(dx, x.shape())?), dw))
@@ -83,38 +92,35 @@ fn w_is_trained(w: &Tensor) -> bool {
     w.track_op()
 }
 
-impl RmsNorm {
-    /// `dx = s (w g - x s² mean(w g x))` and `dw = sum_t g x s`, the latter over blocks of `ROWS` rows in order.
-    fn gradients(&self, x: &[f32], w: &[f32], grad: &[f32]) -> (Vec<f32>, Vec<f32>) {
-        let d = w.len();
-        let mut dx = vec![0.0; x.len()];
-        let partials: Vec<Vec<f32>> = dx
-            .par_chunks_mut(d * ROWS)
-            .zip(x.par_chunks(d * ROWS))
-            .zip(grad.par_chunks(d * ROWS))
-            .map(|((dx, x), grad)| {
-                let mut dw = vec![0.0; d];
-                let mut weighted = vec![0.0; d];
-                for ((dx, x), grad) in dx.chunks_mut(d).zip(x.chunks(d)).zip(grad.chunks(d)) {
-                    let scale = self.scale(x);
-                    for n in 0..d {
-                        weighted[n] = grad[n] * w[n];
-                        dw[n] += grad[n] * (x[n] * scale);
-                    }
-                    let slope = dot(&weighted, x) / d as f32 * scale * scale;
-                    for n in 0..d {
-                        dx[n] = scale * (weighted[n] - x[n] * slope);
-                    }
+fn gradients(x: &[f32], w: &[f32], grad: &[f32], eps: f32) -> (Vec<f32>, Vec<f32>) {
+    let d = w.len();
+    let mut dx = vec![0.0; x.len()];
+    let partials: Vec<Vec<f32>> = dx
+        .par_chunks_mut(d * ROWS)
+        .zip(x.par_chunks(d * ROWS))
+        .zip(grad.par_chunks(d * ROWS))
+        .map(|((dx, x), grad)| {
+            let mut dw = vec![0.0; d];
+            let mut weighted = vec![0.0; d];
+            for ((dx, x), grad) in dx.chunks_mut(d).zip(x.chunks(d)).zip(grad.chunks(d)) {
+                let scale = inverse_norm(x, eps);
+                for n in 0..d {
+                    weighted[n] = grad[n] * w[n];
+                    dw[n] += grad[n] * (x[n] * scale);
                 }
-                dw
-            })
-            .collect();
-        let mut dw = vec![0.0; d];
-        for partial in &partials {
-            dw.iter_mut().zip(partial).for_each(|(sum, p)| *sum += p);
-        }
-        (dx, dw)
+                let slope = dot(&weighted, x) / d as f32 * scale * scale;
+                for n in 0..d {
+                    dx[n] = scale * (weighted[n] - x[n] * slope);
+                }
+            }
+            dw
+        })
+        .collect();
+    let mut dw = vec![0.0; d];
+    for partial in &partials {
+        dw.iter_mut().zip(partial).for_each(|(sum, p)| *sum += p);
     }
+    (dx, dw)
 }
 
 /// A dot product in 16 fixed lanes.

@@ -42,8 +42,8 @@ impl CustomOp3 for Rope {
         sin_layout: &Layout,
     ) -> CandleResult<(CpuStorage, Shape)> {
         let (_, h, c) = x_layout.shape().dims3()?;
-        let y =
-            rotated(floats(x, x_layout)?, floats(cos, cos_layout)?, floats(sin, sin_layout)?, (h, c), 1.0);
+        let mut y = floats(x, x_layout)?.to_vec();
+        rope_rows(&mut y, floats(cos, cos_layout)?, floats(sin, sin_layout)?, (h, c), Direction::Forward);
         Ok(stored(y, x_layout.shape()))
     }
 
@@ -56,32 +56,41 @@ impl CustomOp3 for Rope {
         grad: &Tensor,
     ) -> CandleResult<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (_, h, c) = x.dims3()?;
-        let dx = with_floats(grad, |grad| {
-            with_floats(cos, |cos| with_floats(sin, |sin| Ok(rotated(grad, cos, sin, (h, c), -1.0))))
+        let mut dx = with_floats(grad, |grad| Ok(grad.to_vec()))?;
+        with_floats(cos, |cos| {
+            with_floats(sin, |sin| {
+                rope_rows(&mut dx, cos, sin, (h, c), Direction::Back);
+                Ok(())
+            })
         })?;
         Ok((Some(tensor(dx, x.shape())?), None, None))
     }
 }
 
-/// Rotates by the angle (`direction` 1) or back (-1).
-fn rotated(x: &[f32], cos: &[f32], sin: &[f32], (h, c): (usize, usize), direction: f32) -> Vec<f32> {
+/// Which way to rotate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// By the angle.
+    Forward,
+    /// Back again: the gradient.
+    Back,
+}
+
+/// Rotates every head of `x` `[t, h, c]` in place; `cos` and `sin` are `[t, c/2]`.
+pub fn rope_rows(x: &mut [f32], cos: &[f32], sin: &[f32], (h, c): (usize, usize), direction: Direction) {
     let half = c / 2;
-    let mut y = vec![0.0; x.len()];
+    let sign = if direction == Direction::Forward { 1.0 } else { -1.0 };
     in_pool(|| {
-        y.par_chunks_mut(h * c).zip(x.par_chunks(h * c)).enumerate().with_min_len(16).for_each(
-            |(t, (y, x))| {
-                let (cos, sin) = (&cos[t * half..(t + 1) * half], &sin[t * half..(t + 1) * half]);
-                for (y, x) in y.chunks_mut(c).zip(x.chunks(c)) {
-                    let (y_low, y_high) = y.split_at_mut(half);
-                    let (x_low, x_high) = x.split_at(half);
-                    for n in 0..half {
-                        let sin = direction * sin[n];
-                        y_low[n] = x_low[n] * cos[n] - x_high[n] * sin;
-                        y_high[n] = x_high[n] * cos[n] + x_low[n] * sin;
-                    }
+        x.par_chunks_mut(h * c).enumerate().with_min_len(16).for_each(|(t, x)| {
+            let (cos, sin) = (&cos[t * half..(t + 1) * half], &sin[t * half..(t + 1) * half]);
+            for x in x.chunks_mut(c) {
+                let (low, high) = x.split_at_mut(half);
+                for n in 0..half {
+                    let (a, b, sin) = (low[n], high[n], sign * sin[n]);
+                    low[n] = a * cos[n] - b * sin;
+                    high[n] = b * cos[n] + a * sin;
                 }
-            },
-        );
+            }
+        });
     });
-    y
 }

@@ -56,20 +56,7 @@ impl CustomOp2 for SwiGlu {
         up_layout: &Layout,
     ) -> CandleResult<(CpuStorage, Shape)> {
         let (gate, up) = (floats(gate, gate_layout)?, floats(up, up_layout)?);
-        let mut y = vec![0.0; gate.len()];
-        in_pool(|| {
-            y.par_chunks_mut(PART).zip(gate.par_chunks(PART)).zip(up.par_chunks(PART)).for_each(
-                |((y, gate), up)| {
-                    forward_part(y, gate, up, self.0);
-                    if self.0 == Compute::F16 {
-                        self.0.round_slice(y);
-                        y.iter_mut().zip(up).for_each(|(y, up)| *y *= up);
-                    }
-                    self.0.round_slice(y);
-                },
-            );
-        });
-        Ok(stored(y, gate_layout.shape()))
+        Ok(stored(swiglu_rows(gate, up, self.0), gate_layout.shape()))
     }
 
     fn bwd(
@@ -80,28 +67,47 @@ impl CustomOp2 for SwiGlu {
         grad: &Tensor,
     ) -> CandleResult<(Option<Tensor>, Option<Tensor>)> {
         let (dgate, dup) = with_floats(gate, |gate| {
-            with_floats(up, |up| with_floats(grad, |grad| Ok(in_pool(|| self.gradients(gate, up, grad)))))
+            with_floats(up, |up| with_floats(grad, |grad| Ok(swiglu_gradients(gate, up, grad, self.0))))
         })?;
         Ok((Some(tensor(dgate, gate.shape())?), Some(tensor(dup, up.shape())?)))
     }
 }
 
-impl SwiGlu {
-    fn gradients(&self, gate: &[f32], up: &[f32], grad: &[f32]) -> (Vec<f32>, Vec<f32>) {
-        let (mut dgate, mut dup) = (vec![0.0; gate.len()], vec![0.0; gate.len()]);
+/// [`swiglu`] of rows of any length.
+pub fn swiglu_rows(gate: &[f32], up: &[f32], compute: Compute) -> Vec<f32> {
+    let mut y = vec![0.0; gate.len()];
+    in_pool(|| {
+        y.par_chunks_mut(PART).zip(gate.par_chunks(PART)).zip(up.par_chunks(PART)).for_each(
+            |((y, gate), up)| {
+                forward_part(y, gate, up, compute);
+                if compute == Compute::F16 {
+                    compute.round_slice(y);
+                    y.iter_mut().zip(up).for_each(|(y, up)| *y *= up);
+                }
+                compute.round_slice(y);
+            },
+        );
+    });
+    y
+}
+
+/// Gradients of the gate and of the other factor.
+pub fn swiglu_gradients(gate: &[f32], up: &[f32], grad: &[f32], compute: Compute) -> (Vec<f32>, Vec<f32>) {
+    let (mut dgate, mut dup) = (vec![0.0; gate.len()], vec![0.0; gate.len()]);
+    in_pool(|| {
         let parts = dgate.par_chunks_mut(PART).zip(dup.par_chunks_mut(PART)).enumerate();
         parts.for_each(|(part, (dgate, dup))| {
             let from = part * PART;
             let to = from + dgate.len();
             let (gate, up, grad) = (&gate[from..to], &up[from..to], &grad[from..to]);
-            match self.0 {
+            match compute {
                 Compute::F32 => gradients_part::<32>(dgate, dup, gate, up, grad),
                 Compute::Bf16 => gradients_part::<16>(dgate, dup, gate, up, grad),
                 Compute::F16 => gradients_part::<5>(dgate, dup, gate, up, grad),
             }
         });
-        (dgate, dup)
-    }
+    });
+    (dgate, dup)
 }
 
 vectorized! {

@@ -3,17 +3,19 @@
 //! * `probe logits MODEL [fp32|bf16] [ADAPTER]`: a list of ids a line → its logits, a list a position
 //! * `probe generate MODEL COUNT`: a list of ids a line → the greedy continuation's ids
 //! * `probe tensors MODEL`: nothing → `{name: sha256}` of every tensor in f32
-//! * `probe encode MODEL`: a text a line → its ids, without special tokens added
+//! * `probe encode MODEL`: a text a line → its ids, without special tokens added; only the tokenizer must be there
+//! * `probe learn SIZE FOLDER`: a text a line → nothing; a tokenizer of SIZE tokens learnt from them
 //! * `probe render`: `{"template", "context"}` a line → `{"text"}` or `{"error"}`
 //! * `probe save MODEL FOLDER [ADAPTER]`: nothing → the model as a Hugging Face folder, with the adapter merged
 
 use std::io::{BufRead as _, Write as _};
 use std::path::Path;
 
+use anneal_model::gguf::Gguf;
 use anneal_model::save::{FolderParts, StoredType};
 use anneal_model::{
-    ChatTemplate, Compute, Decoder, Error, GenerateOptions, LoadOptions, Result, Segments, Source, generate,
-    merge_adapter, save_hf_folder,
+    ChatTemplate, Compute, Decoder, Error, GenerateOptions, LoadOptions, Result, Segments, Source, Tokenizer,
+    TokenizerTrainer, generate, merge_adapter, save_hf_folder,
 };
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -29,6 +31,7 @@ fn main() -> Result<()> {
         ["generate", model, count] => continuations(model, count),
         ["tensors", model] => tensors(model),
         ["encode", model] => encode(model),
+        ["learn", size, folder] => learn(size, folder),
         ["render"] => render(),
         ["save", model, folder] => save(model, folder),
         ["save", model, folder, adapter] => {
@@ -81,15 +84,30 @@ fn tensors(model: &str) -> Result<()> {
         for value in tensor.flatten_all()?.to_vec1::<f32>()? {
             hash.update(value.to_le_bytes());
         }
-        let digest: String = hash.finalize().iter().map(|b| format!("{b:02x}")).collect();
+        let digest = hash.finalize().iter().fold(String::new(), |text, b| text + &format!("{b:02x}"));
         say(&json!({"name": name, "shape": tensor.dims(), "sha256": digest}))?;
     }
     Ok(())
 }
 
 fn encode(model: &str) -> Result<()> {
-    let tokenizer = Source::open(model)?.tokenizer()?;
+    let path = Path::new(model);
+    let tokenizer = if path.extension().is_some_and(|e| e == "gguf") {
+        Tokenizer::from_gguf(&Gguf::open(path)?)?
+    } else {
+        Tokenizer::from_folder(path, None)?
+    };
     answer(|text: String| Ok(json!(tokenizer.encode(&text, false)?)))
+}
+
+fn learn(size: &str, folder: &str) -> Result<()> {
+    let size = size.parse().map_err(|_| Error::Argument("SIZE".to_owned()))?;
+    let mut trainer = TokenizerTrainer::new(size)?;
+    answer(|text: String| {
+        trainer.add(&[&text])?;
+        Ok(Value::Null)
+    })?;
+    trainer.finish()?.save(Path::new(folder))
 }
 
 #[derive(serde::Deserialize)]

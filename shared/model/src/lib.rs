@@ -21,10 +21,12 @@ pub use anneal_kernels::{Compute, Segments};
 pub use chat::{ChatTemplate, Message, RenderOptions};
 pub use config::{Architecture, ModelConfig, RopeScaling};
 pub use decoder::{
-    Decoder, DropoutState, KvCache, LoadOptions, LoraConfig, LoraInit, Projection, TargetModules, WeightMode,
+    Decoder, DropoutState, Gradients, Keep, KvCache, LoadOptions, LoraConfig, LoraInit, Projection, Tape,
+    TargetModules, WeightMode,
 };
 pub use error::{Error, Result};
 pub use generate::{FinishReason, GenerateOptions, Generation, generate};
 pub use save::{merge_adapter, save_adapter, save_hf_folder};
 pub use source::Source;
 pub use tokenizer::Tokenizer;
+pub use tokenizer::train::TokenizerTrainer;

@@ -1,5 +1,7 @@
 //! A model on disk: a Hugging Face folder, a GGUF file, or a folder that holds one GGUF file.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
@@ -20,25 +22,64 @@ pub struct Source {
     path: PathBuf,
     config: ModelConfig,
     format: Format,
+    values: Option<GivenValues>,
 }
 
 #[derive(Debug)]
 enum Format {
     Folder(ShardedWeights),
+    /// A folder whose weights, if it has any, are not looked at.
+    Architecture,
     Gguf(Box<Gguf>),
+}
+
+/// Values of a tensor by name and shape.
+type Give = dyn Fn(&str, &[usize]) -> Result<Vec<f32>> + Send + Sync;
+
+/// Values from elsewhere, in place of the stored ones.
+struct GivenValues {
+    shapes: HashMap<String, Vec<usize>>,
+    give: Box<Give>,
+}
+
+impl fmt::Debug for GivenValues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GivenValues").finish_non_exhaustive()
+    }
 }
 
 impl Source {
     /// Opens a model.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
+        let source = Self::find(path.as_ref(), true)?;
+        source.check_shapes()?;
+        Ok(source)
+    }
+
+    /// Opens a model's configuration, tokenizer and chat template. It need not have weights; [`Self::with_values`] gives it some.
+    pub fn open_architecture(path: impl AsRef<Path>) -> Result<Self> {
+        Self::find(path.as_ref(), false)
+    }
+
+    /// The same model with the values that `give` has for a tensor's Hugging Face name and shape, in row-major order.
+    #[must_use]
+    pub fn with_values(
+        mut self,
+        give: impl Fn(&str, &[usize]) -> Result<Vec<f32>> + Send + Sync + 'static,
+    ) -> Self {
+        let shapes = self.config.tensor_shapes().into_iter().collect();
+        self.values = Some(GivenValues { shapes, give: Box::new(give) });
+        self
+    }
+
+    fn find(path: &Path, weights: bool) -> Result<Self> {
         let metadata = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
         if !metadata.is_dir() {
             refuse_pickle(path)?;
             return Self::open_gguf(path);
         }
         if path.join("config.json").is_file() {
-            return Self::open_folder(path);
+            return Self::open_folder(path, weights);
         }
         match gguf_files(path)?.as_slice() {
             [one] => Self::open_gguf(one),
@@ -47,22 +88,18 @@ impl Source {
         }
     }
 
-    fn open_folder(path: &Path) -> Result<Self> {
+    fn open_folder(path: &Path, weights: bool) -> Result<Self> {
         let value: serde_json::Value = json_file::read(&path.join("config.json"), CONFIG_LIMIT_BYTES)?;
         let mut config = ModelConfig::from_huggingface(&value)?;
-        let weights = ShardedWeights::open(path)?;
+        let format = if weights { Format::Folder(ShardedWeights::open(path)?) } else { Format::Architecture };
         adopt_generation_config(path, &mut config)?;
-        let source = Self { path: path.to_owned(), config, format: Format::Folder(weights) };
-        source.check_shapes()?;
-        Ok(source)
+        Ok(Self { path: path.to_owned(), config, format, values: None })
     }
 
     fn open_gguf(path: &Path) -> Result<Self> {
         let gguf = Gguf::open(path)?;
         let config = ModelConfig::from_gguf(&gguf)?;
-        let source = Self { path: path.to_owned(), config, format: Format::Gguf(Box::new(gguf)) };
-        source.check_shapes()?;
-        Ok(source)
+        Ok(Self { path: path.to_owned(), config, format: Format::Gguf(Box::new(gguf)), values: None })
     }
 
     /// Every tensor of the configuration must be there with its shape.
@@ -94,7 +131,9 @@ impl Source {
     /// The model's tokenizer.
     pub fn tokenizer(&self) -> Result<Tokenizer> {
         match &self.format {
-            Format::Folder(_) => Tokenizer::from_folder(&self.path, Some(&self.config)),
+            Format::Folder(_) | Format::Architecture => {
+                Tokenizer::from_folder(&self.path, Some(&self.config))
+            }
             Format::Gguf(gguf) => Tokenizer::from_gguf(gguf),
         }
     }
@@ -102,33 +141,43 @@ impl Source {
     /// The model's chat template, if it has one.
     pub fn chat_template(&self) -> Result<Option<ChatTemplate>> {
         match &self.format {
-            Format::Folder(_) => ChatTemplate::from_folder(&self.path),
+            Format::Folder(_) | Format::Architecture => ChatTemplate::from_folder(&self.path),
             Format::Gguf(gguf) => ChatTemplate::from_gguf(gguf),
         }
     }
 
     /// Names of the tensors, as Hugging Face calls them.
     pub fn tensor_names(&self) -> Vec<String> {
-        match &self.format {
-            Format::Folder(weights) => weights.names(),
-            Format::Gguf(gguf) => gguf.huggingface_names(),
+        match (&self.values, &self.format) {
+            (Some(values), _) => values.shapes.keys().cloned().collect(),
+            (None, Format::Folder(weights)) => weights.names(),
+            (None, Format::Architecture) => Vec::new(),
+            (None, Format::Gguf(gguf)) => gguf.huggingface_names(),
         }
     }
 
     /// Shape of a tensor by its Hugging Face name.
     pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        match &self.format {
-            Format::Folder(weights) => weights.info(name).map(|info| info.shape.clone()),
-            Format::Gguf(gguf) => gguf.huggingface_shape(name),
+        match (&self.values, &self.format) {
+            (Some(values), _) => values.shapes.get(name).cloned(),
+            (None, Format::Folder(weights)) => weights.info(name).map(|info| info.shape.clone()),
+            (None, Format::Architecture) => None,
+            (None, Format::Gguf(gguf)) => gguf.huggingface_shape(name),
         }
     }
 
     /// A tensor by its Hugging Face name, in f32 on the CPU: dequantised, rows of q and k in Hugging Face's order.
     pub fn tensor(&self, name: &str) -> Result<Tensor> {
         let missing = || Error::malformed(&self.path, format!("tensor `{name}` is missing"));
-        let (shape, values) = match &self.format {
-            Format::Folder(weights) => weights.read_f32(name).ok_or_else(missing)??,
-            Format::Gguf(gguf) => gguf.huggingface_tensor(name, &self.config)?.ok_or_else(missing)?,
+        let (shape, values) = match (&self.values, &self.format) {
+            (Some(values), _) => {
+                let shape = values.shapes.get(name).cloned().ok_or_else(missing)?;
+                let given = (values.give)(name, &shape)?;
+                (shape, given)
+            }
+            (None, Format::Folder(weights)) => weights.read_f32(name).ok_or_else(missing)??,
+            (None, Format::Architecture) => return Err(missing()),
+            (None, Format::Gguf(gguf)) => gguf.huggingface_tensor(name, &self.config)?.ok_or_else(missing)?,
         };
         Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
     }
@@ -165,4 +214,28 @@ fn adopt_generation_config(folder: &Path, config: &mut ModelConfig) -> Result<()
     config.bos_token_id = config.bos_token_id.or(value.get("bos_token_id").and_then(id));
     config.pad_token_id = config.pad_token_id.or(value.get("pad_token_id").and_then(id));
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+    use crate::formula::write_tiny_folder;
+
+    #[test]
+    fn an_architecture_needs_no_weights_and_takes_given_ones() {
+        let folder = tempfile::tempdir().unwrap();
+        write_tiny_folder(folder.path()).unwrap();
+        std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
+        assert!(Source::open(folder.path()).unwrap_err().to_string().contains("no model.safetensors"));
+        let source = Source::open_architecture(folder.path()).unwrap();
+        assert!(source.tokenizer().is_ok() && source.chat_template().unwrap().is_some());
+        let name = "model.norm.weight";
+        assert!(source.tensor(name).unwrap_err().to_string().contains(name));
+        let source = source.with_values(|_, shape| Ok(vec![2.0; shape.iter().product()]));
+        assert_eq!(source.tensor(name).unwrap().to_vec1::<f32>().unwrap(), [2.0; 32]);
+        assert_eq!(source.shape(name), Some(vec![32]));
+        assert_eq!(source.tensor_names().len(), source.config().tensor_shapes().len());
+        assert!(source.tensor("lm_head.weight").is_err());
+    }
 }

@@ -24,7 +24,7 @@ struct All(Migrations);
 
 impl MigratorTraitSelf for All {
     fn migrations(&self) -> Vec<Box<dyn MigrationTrait>> {
-        let mut all: Vec<Box<dyn MigrationTrait>> = vec![Box::new(OutboxAndInbox)];
+        let mut all: Vec<Box<dyn MigrationTrait>> = vec![Box::new(OutboxAndInbox), Box::new(MarksAndAges)];
         all.extend((self.0)());
         all
     }
@@ -70,6 +70,27 @@ impl MigrationTrait for OutboxAndInbox {
             )",
         ] {
             db.execute_unprepared(statement).await?;
+        }
+        Ok(())
+    }
+}
+
+struct MarksAndAges;
+
+impl MigrationName for MarksAndAges {
+    fn name(&self) -> &'static str {
+        "store_0002_marks_and_ages"
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for MarksAndAges {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), sea_orm::DbErr> {
+        for statement in [
+            "CREATE TABLE outbox_marks (lane TEXT PRIMARY KEY, made TEXT NOT NULL, last BIGINT NOT NULL)",
+            "CREATE INDEX inbox_seen ON inbox (seen_at_ms)",
+        ] {
+            manager.get_connection().execute_unprepared(statement).await?;
         }
         Ok(())
     }

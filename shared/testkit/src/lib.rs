@@ -1,4 +1,4 @@
-//! A mock clock, and a real NATS and S3 started for a test.
+//! A mock clock, and a real NATS, S3 and PostgreSQL started for a test.
 //!
 //! For tests only: a part that cannot be started panics with what to do.
 
@@ -6,6 +6,7 @@ mod eventually;
 mod nats;
 mod objects;
 mod parts;
+mod postgres;
 mod proxy;
 
 pub use anneal_runtime::clock::ManualClock;
@@ -13,4 +14,5 @@ pub use eventually::eventually;
 pub use nats::Nats;
 pub use objects::Objects;
 pub use parts::part;
+pub use postgres::Postgres;
 pub use proxy::{Mode, Proxy};

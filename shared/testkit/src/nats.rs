@@ -99,6 +99,23 @@ impl Nats {
         self.restart().await;
     }
 
+    /// Forgets every durable consumer, with what it had acknowledged: kill, remove, restart. What the streams hold is delivered
+    /// again to whoever makes its consumer again.
+    ///
+    /// # Panics
+    /// When the folders cannot be removed, or it does not come up again.
+    pub async fn forget_consumers(&mut self) {
+        self.kill();
+        let streams = self.folder.path().join("store/jetstream/$G/streams");
+        for stream in fs::read_dir(streams).expect("the server has stored streams") {
+            let consumers = stream.expect("the folder can be read").path().join("obs");
+            if consumers.exists() {
+                fs::remove_dir_all(consumers).expect("the consumers can be removed");
+            }
+        }
+        self.restart().await;
+    }
+
     /// SIGSTOP: it holds its connections and answers nothing.
     pub fn stop(&self) {
         self.signal(Signal::SIGSTOP);

@@ -5,7 +5,10 @@ use std::time::Duration;
 use anneal_bus::{Bus, RequestError};
 use anneal_contracts::{
     Trace,
-    rpc::{ClaimReply, ClaimTask, CommitCheckpoint, Done, FinishTask, RenewLease, RenewReply, ReportStage},
+    rpc::{
+        ClaimReply, ClaimTask, CommitCheckpoint, Done, FinishTask, RejectCheckpoint, RenewLease, RenewReply,
+        ReportStage,
+    },
     subject::rpc,
 };
 use anneal_domain::id::{RequestId, TaskId, WorkerId};
@@ -15,6 +18,8 @@ use crate::WorkerError;
 
 /// A claim that nobody answered for this long is given back to the queue; well under the queue's `ack_wait`.
 const CLAIM_PATIENCE: Duration = Duration::from_secs(20);
+/// How long one request waits for its answer.
+const ANSWER_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// task-api, as one worker sees it.
@@ -60,6 +65,11 @@ impl Api {
         self.effect(rpc::COMMIT_CHECKPOINT, commit).await
     }
 
+    /// Asked once: the work goes on without that checkpoint all the same.
+    pub(crate) async fn reject_checkpoint(&self, reject: &RejectCheckpoint) -> Result<Done, RequestError> {
+        self.bus.request_within(ANSWER_WAIT, rpc::REJECT_CHECKPOINT, self.trace.child(), reject).await
+    }
+
     pub(crate) async fn finish(&self, finish: &FinishTask) -> Result<(), WorkerError> {
         self.effect(rpc::FINISH_TASK, finish).await
     }
@@ -80,7 +90,7 @@ impl Api {
     ) -> Result<R, RequestError> {
         let mut pause = Duration::from_millis(50);
         loop {
-            match self.bus.request_within(Duration::from_secs(5), subject, self.trace.child(), body).await {
+            match self.bus.request_within(ANSWER_WAIT, subject, self.trace.child(), body).await {
                 Err(error) if error.is_retryable() => {
                     tracing::warn!(%error, subject, "asking again");
                     tokio::time::sleep(pause).await;

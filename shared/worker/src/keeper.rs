@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use anneal_bus::RequestError;
 use anneal_contracts::rpc::RenewLease;
 use anneal_domain::{id::TaskId, task::Wanted};
 use anneal_runtime::{clock::SharedClock, tasks};
@@ -119,13 +120,14 @@ async fn keep(api: Api, mut holding: Holding, say: &watch::Sender<Order>) {
                 });
                 pause = holding.interval;
             }
-            Err(error) if error.is_retryable() => {
+            Err(RequestError::Refused(refusal)) if refusal.is_fenced() => {
+                tracing::warn!(task = %holding.task, epoch = holding.epoch, "the lease is another's");
+                return;
+            }
+            // Whatever else went wrong there, the lease is ours until it runs out.
+            Err(error) => {
                 tracing::warn!(%error, task = %holding.task, "a renewal failed");
                 pause = AGAIN;
-            }
-            Err(error) => {
-                tracing::warn!(%error, task = %holding.task, epoch = holding.epoch, "the lease is another's");
-                return;
             }
         }
     }

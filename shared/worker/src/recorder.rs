@@ -11,6 +11,7 @@ use anneal_contracts::{
     telemetry::{LogLine, MetricPoint},
 };
 use anneal_runtime::clock::SharedClock;
+use tokio::sync::oneshot;
 
 use crate::{
     WorkerError,
@@ -110,6 +111,11 @@ impl Recorder {
     pub(crate) fn progress(&mut self, done: u64, total: u64, unit: String, eta_seconds: Option<f64>) {
         let stage = self.open.last().map_or("start", StageLog::stage).to_owned();
         self.telemetry.say(Item::Progress { stage, done, total, unit, eta_seconds });
+    }
+
+    /// Ends once everything said so far has left, or was dropped.
+    pub(crate) fn told(&self) -> oneshot::Receiver<()> {
+        self.telemetry.told()
     }
 
     /// Ends the stages that are still open, stores the last logs, sends the last telemetry. Returns the file of all metric

@@ -1,19 +1,19 @@
 //! One run of an engine child: its lines out, orders in, its end.
 
-use std::{path::Path, path::PathBuf, process::ExitStatus, time::Duration};
+use std::{path::Path, process::ExitStatus, time::Duration};
 
 use anneal_contracts::{
     engine::{ExitKind, Level, Line},
     event::Failure,
     telemetry::MetricPoint,
 };
-use anneal_runtime::CancellationToken;
+use anneal_runtime::{CancellationToken, fail};
 use serde_json::{Map, Value};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
     Program, WorkerConfig, WorkerError,
-    checkpoints::{Checkpoints, Written},
+    checkpoints::{Checkpoints, Saved, Written},
     ending::{Asked, Complaint, EngineEnd},
     engine::{self, Engine},
     keeper::{Order, Usage},
@@ -43,8 +43,8 @@ pub(crate) struct Run<'a> {
 pub(crate) struct EngineRun {
     pub(crate) end: EngineEnd,
     pub(crate) figures: Map<String, Value>,
-    /// A local copy of the newest checkpoint.
-    pub(crate) newest_checkpoint: Option<PathBuf>,
+    /// What is known of its checkpoints.
+    pub(crate) saved: Saved,
 }
 
 /// What the engine said so far that matters at its end.
@@ -116,7 +116,7 @@ impl Run<'_> {
             complaint: heard.complaint,
             description: format!("the engine failed: {description}"),
         };
-        Ok(EngineRun { end, figures: heard.result.unwrap_or_default(), newest_checkpoint: saved.newest })
+        Ok(EngineRun { end, figures: heard.result.unwrap_or_default(), saved })
     }
 
     fn hear(&mut self, said: Said, heard: &mut Heard) -> Result<(), WorkerError> {
@@ -127,14 +127,18 @@ impl Run<'_> {
                 self.recorder.progress(done, total, unit, eta_seconds);
                 Ok(())
             }
-            Said::Line(Line::Metric { step, values }) => self.recorder.metric(MetricPoint { step, values }),
+            Said::Line(Line::Metric { step, values }) => {
+                fail::point("worker.mid_run");
+                self.recorder.metric(MetricPoint { step, values })
+            }
             Said::Line(Line::Log { level, stage, message }) => {
                 self.recorder.log(level, Some(&stage), message)
             }
             Said::Line(Line::Checkpoint { step, path, best }) => {
                 let folder = self.folder.join(path);
                 let running_ms = self.usage.running_ms();
-                self.checkpoints.take(Written { step, folder, best, running_ms })
+                let told = Some(self.recorder.told());
+                self.checkpoints.take(Written { step, folder, best, running_ms, told })
             }
             Said::Line(Line::Result { figures }) => {
                 heard.result = Some(figures);

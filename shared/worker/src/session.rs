@@ -10,9 +10,9 @@ use std::{
 
 use anneal_artifacts::{ArtifactError, ObjectStore, Prefix};
 use anneal_contracts::{
-    engine::{Level, StageState},
+    engine::{ExitKind, Level, StageState},
     event::{Artifact, Failure, RequeueReason},
-    rpc::{ClaimedTask, FinishTask, ResumePoint},
+    rpc::{ClaimedTask, FinishTask, RejectCheckpoint, ResumePoint},
 };
 use anneal_domain::task::{TaskState, Wanted};
 use anneal_runtime::{CancellationToken, clock::SharedClock, fail};
@@ -90,7 +90,15 @@ impl Session {
         if let Err(error) = self.store.put_file(&key, &metrics).await {
             tracing::warn!(%error, "the metrics could not be stored");
         }
-        self.finish(ending).await
+        match self.finish(ending).await {
+            // What was to be said can never be taken: the task's owner is told so, instead of doing it all again.
+            Err(error @ WorkerError::Request(_)) => {
+                tracing::error!(%error, task = %self.task.task, "the finish was refused");
+                self.finish(Ending { failure: Some(error.failure()), ..Ending::plain(TaskState::Failed) })
+                    .await
+            }
+            finished => finished,
+        }
     }
 
     fn recorder(&self, prefix: &Prefix) -> Result<Recorder, WorkerError> {
@@ -127,6 +135,14 @@ impl Session {
         let attempts = Attempts { failed: self.task.failed_attempts, most: self.config.max_attempts };
         match ending::judge(&run.end, attempts) {
             Verdict::Publish(outcome) => self.publish(prefix, outcome, run, recorder).await,
+            // Paused is what a stored checkpoint goes on from; work that none keeps is done again, and not charged.
+            Verdict::Leave(TaskState::Paused)
+                if !(run.end.exit == ExitKind::Stopped && run.saved.newest_is_kept) =>
+            {
+                let text = "no checkpoint was stored at the pause: the work since the last one is done again";
+                recorder.log(Level::Warn, None, text.to_owned())?;
+                Ok(given_back())
+            }
             Verdict::Leave(outcome) => Ok(Ending::plain(outcome)),
             Verdict::Requeue(reason, failure) => {
                 Ok(Ending { requeue: Some(reason), failure, ..Ending::plain(TaskState::Queued) })
@@ -173,8 +189,8 @@ impl Session {
     ) -> Result<EngineRun, WorkerError> {
         let mut points = self.task.resume.clone().into_iter();
         loop {
-            let resume_from = self.fetch_checkpoint(&mut points, recorder).await?;
-            let resumed = resume_from.is_some();
+            let resume = self.fetch_checkpoint(&mut points, recorder).await?;
+            let (point, resume_from) = resume.unzip();
             let output = self.folder.join("output");
             if output.exists() {
                 std::fs::remove_dir_all(&output).map_err(WorkerError::local(&output))?;
@@ -185,10 +201,8 @@ impl Session {
             let run = self.run_once(prefix, &folders, recorder).await?;
             let corrupt =
                 run.end.complaint.as_ref().is_some_and(|said| said.failure.code == CORRUPT_CHECKPOINT);
-            if !(corrupt && resumed) {
-                return Ok(run);
-            }
-            recorder.log(Level::Warn, None, "the checkpoint is corrupt: going back one".to_owned())?;
+            let Some(point) = point.filter(|_| corrupt) else { return Ok(run) };
+            self.reject(&point, "the engine says that it is corrupt", recorder).await?;
         }
     }
 
@@ -228,25 +242,45 @@ impl Session {
         &self,
         points: &mut std::vec::IntoIter<ResumePoint>,
         recorder: &mut Recorder,
-    ) -> Result<Option<PathBuf>, WorkerError> {
+    ) -> Result<Option<(ResumePoint, PathBuf)>, WorkerError> {
         for point in points {
             let folder = self.folder.join(format!("resume-{}", point.step));
             match checkpoints::fetch(&self.store, &point, &folder).await {
                 Ok(()) => {
                     recorder.log(Level::Info, None, format!("going on from step {}", point.step))?;
-                    return Ok(Some(folder));
+                    return Ok(Some((point, folder)));
                 }
                 Err(
                     error @ WorkerError::Artifact(ArtifactError::Corrupt { .. } | ArtifactError::NotFound(_)),
                 ) => {
-                    tracing::error!(%error, checkpoint = %point.checkpoint, "a checkpoint cannot be used");
-                    let text = format!("the checkpoint of step {} cannot be used: {error}", point.step);
-                    recorder.log(Level::Warn, None, text)?;
+                    self.reject(&point, &error.to_string(), recorder).await?;
                 }
                 Err(error) => return Err(error),
             }
         }
         Ok(None)
+    }
+
+    /// Goes back one: nobody shall go on from this checkpoint, or take it for a model.
+    async fn reject(
+        &self,
+        point: &ResumePoint,
+        reason: &str,
+        recorder: &mut Recorder,
+    ) -> Result<(), WorkerError> {
+        let text = format!("the checkpoint of step {} cannot be used, going back one: {reason}", point.step);
+        recorder.log(Level::Warn, None, text)?;
+        let reject = RejectCheckpoint {
+            task: self.task.task,
+            worker: self.api.worker,
+            epoch: self.task.epoch,
+            checkpoint: point.checkpoint,
+            reason: reason.to_owned(),
+        };
+        if let Err(error) = self.api.reject_checkpoint(&reject).await {
+            tracing::warn!(%error, checkpoint = %point.checkpoint, "its rejection was not taken note of");
+        }
+        Ok(())
     }
 
     async fn publish(
@@ -259,7 +293,7 @@ impl Session {
         let output = self.folder.join("output");
         let ended = Ended {
             figures: &run.figures,
-            checkpoint: run.newest_checkpoint.as_deref(),
+            checkpoint: run.saved.newest.as_deref(),
             stopped: outcome == TaskState::Stopped,
             output: &output,
         };
@@ -342,10 +376,13 @@ fn unstarted(asked: Asked) -> Ending {
         Asked::Pause => Ending::plain(TaskState::Paused),
         Asked::Stop => Ending::plain(TaskState::Stopped),
         Asked::Cancel => Ending::plain(TaskState::Cancelled),
-        Asked::Shutdown | Asked::Nothing => {
-            Ending { requeue: Some(RequeueReason::WorkerShutdown), ..Ending::plain(TaskState::Queued) }
-        }
+        Asked::Shutdown | Asked::Nothing => given_back(),
     }
+}
+
+/// The epoch ends without an outcome: what no checkpoint keeps is credited, and what was asked for comes true all the same.
+fn given_back() -> Ending {
+    Ending { requeue: Some(RequeueReason::WorkerShutdown), ..Ending::plain(TaskState::Queued) }
 }
 
 /// Figures without the paths of this machine: they mean nothing elsewhere.

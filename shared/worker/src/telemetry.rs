@@ -1,6 +1,8 @@
 //! Batches of log lines, metrics and progress on their way to the broker.
 //!
-//! What cannot be sent in time is dropped, and said: the stage logs and metrics in the object store are complete.
+//! What cannot be sent in time is dropped, and said, and a long line is cut: the stage logs and metrics in the object store
+//! are complete. A checkpoint waits until everything said before it has left ([`Telemetry::told`]): what it keeps is never
+//! computed again, and so never said again.
 
 use std::time::Duration;
 
@@ -16,13 +18,20 @@ use anneal_runtime::{
     tasks,
 };
 use serde::Serialize;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 /// Batches leave this often at most: progress at most twice a second.
 const INTERVAL: Duration = Duration::from_millis(500);
 /// Log lines or metric points of one message.
 const BATCH: usize = 500;
+/// Text of one message, before JSON spells it; at its longest (`\u0000`) it is six times that, and the least payload that
+/// a broker takes is a mebibyte.
+const BATCH_BYTES: usize = 96 << 10;
+/// A longer log line is cut.
+const LONGEST_LINE_BYTES: usize = 32 << 10;
+/// What a line or a value takes beside its text.
+const FRAME_BYTES: usize = 64;
 /// Items that wait while the broker is away.
 const WAITING: usize = 20_000;
 /// How long the end of a task waits for the last batches.
@@ -53,6 +62,8 @@ pub(crate) enum Item {
         unit: String,
         eta_seconds: Option<f64>,
     },
+    /// Answered once everything said before it has left.
+    Told(oneshot::Sender<()>),
 }
 
 /// The sending side and the task behind it.
@@ -77,6 +88,14 @@ impl Telemetry {
         }
     }
 
+    /// Ends (well, or in an error when it cannot be known) once everything said so far has left, or was dropped.
+    pub(crate) fn told(&self) -> oneshot::Receiver<()> {
+        let (tell, told) = oneshot::channel();
+        // When too many wait, what was said just now was dropped.
+        drop(self.items.try_send(Item::Told(tell)));
+        told
+    }
+
     /// Sends what is left, within a few seconds.
     pub(crate) async fn finish(self) {
         let Self { items, mut task, dropped } = self;
@@ -97,12 +116,24 @@ struct Sender {
     seq: u64,
     lines: Vec<LogLine>,
     points: Vec<MetricPoint>,
+    /// Text of the lines and points.
+    bytes: usize,
     progress: Option<ProgressReported>,
+    waiting_to_be_told: Vec<oneshot::Sender<()>>,
 }
 
 impl Sender {
     fn new(speaker: Speaker) -> Self {
-        Self { speaker, next_line: 0, seq: 0, lines: Vec::new(), points: Vec::new(), progress: None }
+        Self {
+            speaker,
+            next_line: 0,
+            seq: 0,
+            lines: Vec::new(),
+            points: Vec::new(),
+            bytes: 0,
+            progress: None,
+            waiting_to_be_told: Vec::new(),
+        }
     }
 
     async fn run(mut self, mut waiting: mpsc::Receiver<Item>) {
@@ -113,7 +144,7 @@ impl Sender {
             let pause = tokio::time::sleep(INTERVAL);
             tokio::pin!(pause);
             let mut open = true;
-            while open && self.lines.len() < BATCH && self.points.len() < BATCH {
+            while open && !self.is_due() {
                 tokio::select! {
                     () = &mut pause => break,
                     item = waiting.recv() => match item {
@@ -126,20 +157,37 @@ impl Sender {
         }
     }
 
+    /// Whether the batch must leave before its time.
+    fn is_due(&self) -> bool {
+        self.lines.len() >= BATCH
+            || self.points.len() >= BATCH
+            || self.bytes >= BATCH_BYTES
+            || !self.waiting_to_be_told.is_empty()
+    }
+
     fn take(&mut self, item: Item) {
         match item {
-            Item::Log(line) => self.lines.push(line),
-            Item::Metric(point) => self.points.push(point),
+            Item::Log(line) => {
+                let line = LogLine { message: cut(line.message), ..line };
+                self.bytes += line.message.len() + line.stage.len() + FRAME_BYTES;
+                self.lines.push(line);
+            }
+            Item::Metric(point) => {
+                self.bytes += point.values.keys().map(|name| name.len() + FRAME_BYTES).sum::<usize>();
+                self.points.push(point);
+            }
             Item::Progress { stage, done, total, unit, eta_seconds } => {
                 let (task, epoch, seq) = (self.speaker.task, self.speaker.epoch, self.seq + 1);
                 self.progress =
                     Some(ProgressReported { task, epoch, seq, stage, done, total, unit, eta_seconds });
             }
+            Item::Told(tell) => self.waiting_to_be_told.push(tell),
         }
     }
 
     async fn send(&mut self) {
         let (task, epoch) = (self.speaker.task, self.speaker.epoch);
+        self.bytes = 0;
         let lines = std::mem::take(&mut self.lines);
         if !lines.is_empty() {
             let first_line = self.next_line;
@@ -155,6 +203,10 @@ impl Sender {
         if let Some(mut progress) = self.progress.take() {
             progress.seq = self.seq + 1;
             self.publish(Channel::Progress, ProgressReported::TYPE, &progress).await;
+        }
+        for tell in self.waiting_to_be_told.drain(..) {
+            // Who asked may have gone.
+            tell.send(()).ok();
         }
     }
 
@@ -181,5 +233,27 @@ impl Sender {
             }
             tokio::time::sleep(INTERVAL).await;
         }
+    }
+}
+
+/// A line's beginning, at a character's boundary, with a word on what is missing.
+fn cut(message: String) -> String {
+    if message.len() <= LONGEST_LINE_BYTES {
+        return message;
+    }
+    let end = message.floor_char_boundary(LONGEST_LINE_BYTES);
+    format!("{} … ({} bytes more in the stage's stored log)", &message[..end], message.len() - end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_cut_between_characters() {
+        assert_eq!(cut("short".to_owned()), "short");
+        let cut = cut("é".repeat(LONGEST_LINE_BYTES));
+        assert!(cut.starts_with("éé") && cut.contains(" bytes more"), "{}", cut.len());
+        assert!(cut.len() < LONGEST_LINE_BYTES + 100);
     }
 }

@@ -9,7 +9,7 @@ use anneal_contracts::{
     engine::StageState,
     event::RequeueReason,
     stream,
-    telemetry::{LogWritten, MetricRecorded},
+    telemetry::{LogLine, LogWritten, MetricRecorded},
 };
 use anneal_domain::task::{TaskState, Wanted};
 use anneal_testkit::eventually;
@@ -137,6 +137,11 @@ esac
     let finish = stage.finished().await;
     assert_eq!(finish.outcome, TaskState::Succeeded, "{:?}", finish.failure);
     assert_eq!(finish.figures["from"], 1);
+    let points = stage.told(|told| told.resume.iter().map(|point| point.checkpoint).collect::<Vec<_>>());
+    assert_eq!(
+        stage.told(|told| told.rejected.iter().map(|it| it.checkpoint).collect::<Vec<_>>()),
+        points[..2]
+    );
 }
 
 #[tokio::test]
@@ -215,6 +220,115 @@ async fn a_lease_that_cannot_be_renewed_ends_the_engine_and_nothing_is_reported(
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert_eq!(stage.told(|told| (told.finishes.len(), told.commits.len())), (0, 0));
     }
+}
+
+#[tokio::test]
+async fn a_renewal_that_fails_for_another_reason_ends_nothing() {
+    let stage = Stage::start(PATIENT).await;
+    stage.dispatch().await;
+    stage.engine_started().await;
+    let renewed = stage.told(|told| told.renewals.len());
+    stage.tell(|told| told.broken = true);
+    eventually(SOON, || async { stage.told(|told| told.refused_renewals) >= 2 }).await;
+    assert!(stage.engine_lives());
+    stage.tell(|told| (told.broken, told.wanted) = (false, Wanted::Pause));
+    assert_eq!(stage.finished().await.outcome, TaskState::Paused);
+    assert!(stage.told(|told| told.renewals.len()) > renewed);
+}
+
+#[tokio::test]
+async fn a_finish_that_can_never_be_taken_fails_the_task_with_its_reason() {
+    let stage = Stage::start(GOOD).await;
+    stage.tell(|told| told.refused_finishes = 1);
+    stage.dispatch().await;
+    let finish = stage.finished().await;
+    assert_eq!(finish.outcome, TaskState::Failed);
+    assert!(finish.failure.unwrap().message.contains("not like this"));
+    assert!(finish.artifacts.is_empty());
+}
+
+#[tokio::test]
+async fn a_pause_without_a_stored_checkpoint_gives_the_task_back_uncharged() {
+    let stage = Stage::start(PATIENT).await;
+    stage.tell(|told| told.refuses_commits = true);
+    stage.dispatch().await;
+    stage.engine_started().await;
+    stage.tell(|told| told.wanted = Wanted::Pause);
+    let finish = stage.finished().await;
+    assert_eq!((finish.outcome, finish.requeue), (TaskState::Queued, Some(RequeueReason::WorkerShutdown)));
+}
+
+/// Says two checkpoints of which the first is gone by the time it is heard of.
+const HASTY: &str = r#"
+echo '{"type":"checkpoint","step":1,"path":"output/checkpoint-1"}'
+mkdir -p output/checkpoint-2 && echo weights > output/checkpoint-2/w
+echo '{"type":"checkpoint","step":2,"path":"output/checkpoint-2"}'
+echo '{"type":"result"}'
+"#;
+
+#[tokio::test]
+async fn a_checkpoint_that_the_engine_removed_in_time_is_left_out() {
+    let stage = Stage::start(HASTY).await;
+    stage.dispatch().await;
+    assert_eq!(stage.finished().await.outcome, TaskState::Succeeded);
+    assert_eq!(stage.told(|told| told.commits.iter().map(|it| it.step).collect::<Vec<_>>()), [2]);
+}
+
+/// Measures many steps at once, then writes a checkpoint of them.
+const MEASURED: &str = r#"
+n=0
+while [ $n -lt 200 ]; do
+  n=$((n + 1))
+  echo '{"type":"metric","step":'$n',"values":{"loss":1}}'
+done
+mkdir -p output/checkpoint-200 && echo weights > output/checkpoint-200/w
+echo '{"type":"checkpoint","step":200,"path":"output/checkpoint-200"}'
+sleep 100
+"#;
+
+#[tokio::test]
+async fn the_points_before_a_checkpoint_have_left_when_it_is_committed() {
+    let stage = Stage::start(MEASURED).await;
+    stage.dispatch().await;
+    eventually(SOON, || async { stage.told(|told| !told.commits.is_empty()) }).await;
+    let mut steps = Vec::new();
+    let read = |delivery: anneal_bus::Delivery| {
+        if delivery.envelope.kind == MetricRecorded::TYPE {
+            steps.extend(delivery.parse::<MetricRecorded>().unwrap().points.iter().map(|point| point.step));
+        }
+    };
+    stage.bus.replay(&stream::TELEMETRY, read).await.unwrap();
+    assert_eq!(steps, (1..=200).collect::<Vec<u64>>());
+}
+
+/// Logs two long lines, and many of a middling length.
+const TALKATIVE: &str = r#"
+long=$(head -c 900000 /dev/zero | tr '\0' 'x')
+echo "$long" >&2
+echo "$long" >&2
+n=0
+while [ $n -lt 400 ]; do
+  n=$((n + 1))
+  echo "$n $(head -c 9000 /dev/zero | tr '\0' 'y')" >&2
+done
+echo '{"type":"result"}'
+"#;
+
+#[tokio::test]
+async fn long_lines_are_cut_and_none_is_lost() {
+    let stage = Stage::start(TALKATIVE).await;
+    stage.dispatch().await;
+    assert_eq!(stage.finished().await.outcome, TaskState::Succeeded);
+    let mut lines = 0;
+    let read = |delivery: anneal_bus::Delivery| {
+        if delivery.envelope.kind == LogWritten::TYPE {
+            let batch: LogWritten = delivery.parse().unwrap();
+            let said = |line: &&LogLine| line.message.contains("xxx") || line.message.contains("yyy");
+            lines += batch.lines.iter().filter(said).count();
+        }
+    };
+    stage.bus.replay(&stream::TELEMETRY, read).await.unwrap();
+    assert_eq!(lines, 402);
 }
 
 #[tokio::test]

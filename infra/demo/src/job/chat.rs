@@ -14,20 +14,17 @@ use crate::{
 
 const QUESTION: &str = "What is the process by which plants make food from sunlight called?";
 
+/// What the demo deploys under.
+pub(super) const NAME: &str = "sciq-demo";
+
 pub(super) async fn run(api: &Api, compiled: &Made, report: &mut Report) -> Result<()> {
     heading(5, "Deploy it and ask");
-    let name = "sciq-demo";
-    let deployment = api
-        .post(
-            "/api/v1/deployments",
-            &json!({"name": format!("{name}-{}", unique()), "model": compiled.model}),
-        )
-        .await?;
-    let (id, served) = (text(&deployment, "id")?, text(&deployment, "name")?);
-    ready(api, &id).await?;
+    let body = json!({"name": NAME, "model": compiled.model});
+    let deployment = api.post("/api/v1/deployments", &body).await?;
+    ready(api, &text(&deployment, "id")?).await?;
     let began = Instant::now();
     let body = json!({
-        "model": served, "max_tokens": 32, "temperature": 0.0,
+        "model": NAME, "max_tokens": 32, "temperature": 0.0,
         "messages": [{"role": "user", "content": QUESTION}],
     });
     let answer = api.post("/v1/chat/completions", &body).await?;
@@ -57,10 +54,4 @@ async fn ready(api: &Api, id: &str) -> Result<()> {
         }
     }
     bail!("the deployment was not ready within a minute")
-}
-
-/// Tells the deployments of several runs apart.
-fn unique() -> String {
-    let id = anneal_domain::id::RequestId::new().to_string();
-    id[id.len() - 6..].to_owned()
 }

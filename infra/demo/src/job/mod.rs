@@ -3,37 +3,40 @@
 mod bill;
 mod chat;
 mod compile;
+mod earlier;
 mod evaluate;
 mod train;
 mod upload;
 
-use std::{path::Path, time::Instant};
+use std::path::Path;
 
+use anneal_runtime::CancellationToken;
 use anyhow::Result;
 use serde_json::Value;
 
-use crate::{api::Api, data, report::Report, show::fact, stack::Stack};
+use crate::{
+    api::Api,
+    data,
+    report::Report,
+    show::fact,
+    stack::{Setup, Stack, on_stack},
+};
 
 /// Runs every step; the report is written and the stack is stopped whatever happens.
-pub(crate) async fn run(folder: &Path, parts: &Path) -> Result<()> {
-    let began = Instant::now();
-    let mut report = Report::default();
-    let stack = Stack::start(folder, parts).await?;
-    fact("console and API", &stack.url);
-    let outcome = tokio::select! {
-        outcome = steps(&stack, folder, parts, &mut report) => outcome,
-        signal = tokio::signal::ctrl_c() => signal.map_err(Into::into).and(Err(anyhow::anyhow!("interrupted"))),
-    };
-    let stopped = stack.stop().await;
-    let outcome = outcome.and(stopped);
-    let path = folder.join("report.json");
-    report.write(&path, &outcome, began.elapsed().as_secs_f64())?;
-    fact("report", &path.display().to_string());
-    outcome
+pub(crate) async fn run(folder: &Path, parts: &Path, interrupted: &CancellationToken) -> Result<()> {
+    let mut report = Report::begin(folder)?;
+    let setup = Setup { folder, parts, without: &[] };
+    let outcome =
+        on_stack(&setup, interrupted, async |stack| steps(stack, folder, parts, &mut report).await).await;
+    let written = report.write(&outcome);
+    fact("report", &report.path().display().to_string());
+    outcome.and(written)
 }
 
 async fn steps(stack: &Stack, folder: &Path, parts: &Path, report: &mut Report) -> Result<()> {
+    fact("console and API", &stack.url);
     let api = Api::new(&stack.url, &stack.key)?;
+    earlier::clear(&api).await?;
     let files = data::prepare(&folder.join("data"), parts)?;
     let inputs = upload::run(&api, &files, parts).await?;
     let tuned = train::run(&api, &inputs, report).await?;

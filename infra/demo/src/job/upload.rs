@@ -80,10 +80,8 @@ async fn benchmarks(api: &Api, parts: &Path) -> Result<()> {
 }
 
 async fn existing(api: &Api, path: &str, name: &str) -> Result<Option<String>> {
-    let list = api.get(&format!("{path}?limit=100")).await?;
-    let found =
-        list["data"].as_array().into_iter().flatten().find(|item| {
-            item["name"] == name && item.get("state").is_none_or(|state: &Value| state == "ready")
-        });
-    Ok(found.and_then(|item| item["id"].as_str()).map(str::to_owned))
+    let usable =
+        |item: &Value| item["name"] == name && item.get("state").is_none_or(|state: &Value| state == "ready");
+    let found = api.list(path).await?.into_iter().find(usable);
+    Ok(found.and_then(|item| item["id"].as_str().map(str::to_owned)))
 }

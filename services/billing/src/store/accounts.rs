@@ -30,14 +30,23 @@ pub async fn balance<C: ConnectionTrait>(db: &C, account: Account) -> Result<Mic
     }
 }
 
-/// Adds to a balance.
+/// Adds to a balance, where it stands: the grants' account is shared by workspaces that do not lock each other out.
 pub(super) async fn add(tx: &Tx, account: Account, amount: Microcredits) -> Result<(), Error> {
-    let sum = balance(&**tx, account).await?.checked_add(amount).ok_or(Error::Overflow)?;
-    let values = [sum.0.into(), account.to_string().into()];
-    if tx.run("UPDATE accounts SET balance = $1 WHERE name = $2", values).await? == 1 {
+    let (in_range, limit) = if amount < Microcredits::ZERO {
+        ("balance >= $3", i64::MIN - amount.0)
+    } else {
+        ("balance <= $3", i64::MAX - amount.0)
+    };
+    let sql = format!("UPDATE accounts SET balance = balance + $1 WHERE name = $2 AND {in_range}");
+    if tx.run(&sql, [amount.0.into(), account.to_string().into(), limit.into()]).await? == 1 {
         return Ok(());
     }
-    Err(anneal_store::Error::Row(format!("account {account} was never opened")).into())
+    let opened =
+        tx.row("SELECT 1 AS opened FROM accounts WHERE name = $1", [account.to_string().into()]).await?;
+    match opened {
+        Some(_) => Err(Error::Overflow),
+        None => Err(anneal_store::Error::Row(format!("account {account} was never opened")).into()),
+    }
 }
 
 /// Sum over all accounts of the whole ledger: always zero.

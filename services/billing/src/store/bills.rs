@@ -101,6 +101,15 @@ pub async fn wanting_pause<C: ConnectionTrait>(db: &C) -> Result<Vec<TaskId>, Er
     tasks(db, "SELECT task FROM bills WHERE pause_wanted = 1 LIMIT 100", []).await
 }
 
+/// Tasks of a workspace that must be asked to pause.
+pub async fn wanting_pause_in<C: ConnectionTrait>(
+    db: &C,
+    workspace: WorkspaceId,
+) -> Result<Vec<TaskId>, Error> {
+    let sql = "SELECT task FROM bills WHERE workspace = $1 AND pause_wanted = 1";
+    tasks(db, sql, [workspace.to_string().into()]).await
+}
+
 /// Tasks whose hold was placed before this time and that nobody ever said to be accepted.
 pub async fn overdue_holds<C: ConnectionTrait>(db: &C, placed_before_ms: i64) -> Result<Vec<TaskId>, Error> {
     let sql =
@@ -127,7 +136,12 @@ async fn tasks<C: ConnectionTrait, const N: usize>(
     sql: &str,
     values: [Value; N],
 ) -> Result<Vec<TaskId>, Error> {
-    db.rows(sql, values).await?.iter().map(|row| text_id(row, "task")).collect()
+    let rows = db.rows(sql, values).await?;
+    // One row that does not read back holds up no other.
+    let read = |row: &QueryResult| {
+        text_id(row, "task").inspect_err(|error| tracing::error!(%error, "a bill is unusable")).ok()
+    };
+    Ok(rows.iter().filter_map(read).collect())
 }
 
 fn read_bill(row: &QueryResult, task: TaskId) -> Result<Bill, Error> {

@@ -10,7 +10,7 @@ mod migrations;
 mod postings;
 
 pub use accounts::{balance, ledger_sum, open_workspace};
-pub use bills::{load, load_for_task, overdue_holds, save, terms_by_task, wanting_pause};
+pub use bills::{load, load_for_task, overdue_holds, save, terms_by_task, wanting_pause, wanting_pause_in};
 pub use facts::{of_workspace as facts_of, record};
 pub use lock::lock;
 pub use migrations::migrations;

@@ -1,6 +1,8 @@
 //! The worker service around the evaluation engine: from a claimed task to the engine's spec, and from its output to what is
 //! published.
 
+mod user_task;
+
 use std::io;
 
 use anneal_contracts::{
@@ -62,8 +64,9 @@ fn write(spec: &EvaluationSpec, folders: &Folders) -> Result<Value, Failure> {
     };
     let tasks = spec.datasets.iter().enumerate().map(|(place, dataset)| {
         Ok(EvaluationTask {
-            name: dataset.benchmark.clone(),
+            name: user_task::name(dataset, place, &folders.output)?,
             dataset: folders.input(&format!("dataset.{place}"))?,
+            alias: dataset.alias.clone(),
             num_fewshot: dataset.num_fewshot,
             limit: dataset.limit,
         })
@@ -97,7 +100,7 @@ mod tests {
         let spec: EvaluationSpec = serde_json::from_value(json!({
             "model_source": "trained", "model": "model-00000000000000000000000000000001", "max_length": 512,
             "datasets": [
-                {"benchmark": "arc_easy", "dataset": "ds-00000000000000000000000000000002", "limit": 5},
+                {"benchmark": "arc_easy", "dataset": "ds-00000000000000000000000000000002", "limit": 5, "alias": "mine"},
                 {"benchmark": "piqa", "dataset": "ds-00000000000000000000000000000003", "num_fewshot": 2}
             ]
         }))
@@ -109,7 +112,10 @@ mod tests {
         assert_eq!(written["model"], json!({"base": "/in/model", "adapter": "/in/adapter"}));
         assert_eq!(written["tasks"][0]["dataset"], "/in/dataset.0");
         assert_eq!(written["tasks"][0]["limit"], 5);
-        assert_eq!(written["tasks"][1]["num_fewshot"], 2);
+        assert_eq!(
+            (&written["tasks"][0]["alias"], &written["tasks"][1]["num_fewshot"]),
+            (&json!("mine"), &json!(2))
+        );
         assert_eq!(written["seed"], 1234);
         serde_json::from_value::<EvaluatorSpec>(written).unwrap();
     }

@@ -43,7 +43,7 @@ pub(super) async fn create(
 
 fn orders(model: &Deployment, request: &ChatRequest) -> Result<Vec<Order>, ApiError> {
     let prompt = chat_prompt(&model.text, request)?;
-    let max_tokens = length(&model.text, prompt.len(), request.max_tokens())?;
+    let max_tokens = length(model.text.context_length, prompt.len(), request.max_tokens())?;
     if max_tokens == 0 {
         return Err(ApiError::invalid("max_tokens", "an answer has at least one token"));
     }

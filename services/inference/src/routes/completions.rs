@@ -30,8 +30,9 @@ pub(super) async fn create(
     let mut orders = Vec::new();
     for piece in request.prompts()? {
         let prompt = completion_prompt(&model.text, &piece)?;
+        let max_tokens = max_tokens(&model.text, &request, prompt.len())?;
         for index in 0..request.parameters.answers()? {
-            orders.push(order(&model.text, &request, prompt.clone(), index)?);
+            orders.push(order(&request, prompt.clone(), max_tokens, index)?);
         }
     }
     if request.parameters.streams() {
@@ -56,17 +57,22 @@ pub(super) async fn create(
     })))
 }
 
-fn order(
-    text: &Text,
-    request: &CompletionRequest,
-    prompt: Vec<u32>,
-    index: usize,
-) -> Result<Order, ApiError> {
+/// The length of an answer to a prompt of this many tokens, which must fit into the context with it.
+fn max_tokens(text: &Text, request: &CompletionRequest, prompt_tokens: usize) -> Result<usize, ApiError> {
     let asked = request.parameters.max_tokens.unwrap_or(DEFAULT_TOKENS);
-    let max_tokens = length(text, prompt.len(), Some(asked))?;
+    let max_tokens = length(text.context_length, prompt_tokens, Some(asked))?;
     if max_tokens == 0 && !request.echoes() {
         return Err(ApiError::invalid("max_tokens", "0 is allowed with 'echo' only"));
     }
+    Ok(max_tokens)
+}
+
+fn order(
+    request: &CompletionRequest,
+    prompt: Vec<u32>,
+    max_tokens: usize,
+    index: usize,
+) -> Result<Order, ApiError> {
     Ok(Order {
         prompt,
         sampling: request.parameters.sampling(index)?,

@@ -51,14 +51,35 @@ fn tokens(text: &Text, prompt: &str, special: bool, param: &str) -> Result<Vec<u
     Ok(encoded)
 }
 
-/// The length of an answer: as asked when it fits, the rest of the context when nothing was asked.
-pub(super) fn length(text: &Text, prompt: usize, asked: Option<usize>) -> Result<usize, ApiError> {
-    let limit = text.context_length;
-    let free = limit.saturating_sub(prompt);
-    match asked {
-        Some(wanted) if wanted > free => Err(ApiError::context_length(limit, prompt, wanted)),
-        Some(wanted) => Ok(wanted),
-        None if free == 0 => Err(ApiError::context_length(limit, prompt, 1)),
-        None => Ok(free),
+/// The length of an answer: as asked when it fits, the rest of the context when nothing was asked. A prompt that is longer
+/// than the context is refused whatever is asked, no answer at all included.
+pub(super) fn length(context: usize, prompt: usize, asked: Option<usize>) -> Result<usize, ApiError> {
+    match (context.checked_sub(prompt), asked) {
+        (Some(free), Some(wanted)) if wanted <= free => Ok(wanted),
+        (Some(free), None) if free > 0 => Ok(free),
+        (_, asked) => Err(ApiError::context_length(context, prompt, asked.unwrap_or(1))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prompt_and_answer_fit_into_the_context_together() {
+        assert_eq!(length(8, 5, Some(3)).ok(), Some(3));
+        assert_eq!(length(8, 5, None).ok(), Some(3));
+        assert_eq!(length(8, 8, Some(0)).ok(), Some(0));
+        for (prompt, asked) in [(5, Some(4)), (8, None), (8, Some(1)), (5, Some(usize::MAX))] {
+            assert!(length(8, prompt, asked).is_err(), "{prompt} and {asked:?}");
+        }
+    }
+
+    #[test]
+    fn a_prompt_past_the_context_is_refused_even_when_nothing_is_to_be_written() {
+        for asked in [Some(0), Some(1), None] {
+            let refusal = length(8, 9, asked).map_err(|error| error.body()["error"]["code"].to_string());
+            assert_eq!(refusal, Err("\"context_length_exceeded\"".to_owned()), "{asked:?}");
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use anneal_contracts::{
     rpc::{
-        ClaimTask, CommitCheckpoint, Done, FinishTask, PauseTask, Refusal, RenewLease, ReportDeployment,
-        ReportStage,
+        ClaimTask, CommitCheckpoint, Done, FinishTask, PauseTask, Refusal, RejectCheckpoint, RenewLease,
+        ReportDeployment, ReportStage,
     },
     subject::rpc,
 };
@@ -30,6 +30,9 @@ pub(super) fn start(app: &App, supervisor: &Supervisor) {
     to.answer(rpc::REPORT_STAGE, |tx, ask: ReportStage| async move { tasks::report_stage(&tx, &ask).await });
     to.answer(rpc::COMMIT_CHECKPOINT, |tx, ask: CommitCheckpoint| async move {
         tasks::commit_checkpoint(&tx, &ask).await
+    });
+    to.answer(rpc::REJECT_CHECKPOINT, |tx, ask: RejectCheckpoint| async move {
+        tasks::reject_checkpoint(&tx, &ask).await
     });
     to.answer(rpc::FINISH_TASK, |tx, ask: FinishTask| async move { tasks::finish(&tx, &ask).await });
     to.answer(rpc::PAUSE_TASK, |tx, ask: PauseTask| async move { pause(&tx, &ask).await });

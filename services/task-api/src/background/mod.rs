@@ -1,6 +1,8 @@
-//! What runs beside the requests: the relay, the reaper, the sweeper, the projections, and the answers over the broker.
+//! What runs beside the requests: the relay, the reaper, the sweeper, the collector, the projections, and the answers over the
+//! broker.
 
 mod answers;
+mod collector;
 mod projector;
 mod publisher;
 mod reaper;
@@ -17,6 +19,7 @@ pub(crate) fn start(app: &App, tasks: &Supervisor) {
     tasks.spawn("relay", relay.run(publisher::Publisher(app.bus.clone()), tasks.shutdown()));
     tasks.spawn("reaper", reaper::run(app.clone(), tasks.shutdown()));
     tasks.spawn("sweeper", sweeper::run(app.clone(), tasks.shutdown()));
+    tasks.spawn("collector", collector::run(app.clone(), tasks.shutdown()));
     tasks.spawn("telemetry", projector::telemetry(app.clone(), tasks.shutdown()));
     tasks.spawn("event-log", projector::events(app.clone(), tasks.shutdown()));
     answers::start(app, tasks);

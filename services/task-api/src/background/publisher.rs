@@ -1,7 +1,8 @@
 //! The outbox's way to the broker.
 
 use anneal_bus::{Bus, BusError};
-use anneal_store::outbox::{OutboxMessage, Publish, PublishError};
+use anneal_contracts::stream;
+use anneal_store::outbox::{Mark, OutboxMessage, Publish, PublishError};
 
 /// Publishes outbox messages over the bus.
 #[derive(Clone, Debug)]
@@ -16,6 +17,19 @@ impl Publish for Publisher {
             Err(error @ (BusError::TooLarge | BusError::Encode(_))) => {
                 Err(PublishError::Never(error.to_string()))
             }
+            Err(error) => Err(PublishError::Later(error.to_string())),
+        }
+    }
+
+    /// Dispatches that were lost are made good by the sweeper: it knows which tasks still wait.
+    async fn mark(&self, lane: &str) -> Result<Option<Mark>, PublishError> {
+        let stream = match lane {
+            "event" => &stream::EVENTS,
+            "usage" => &stream::USAGE,
+            _ => return Ok(None),
+        };
+        match self.0.stream_mark(stream).await {
+            Ok((made, last)) => Ok(Some(Mark { made, last })),
             Err(error) => Err(PublishError::Later(error.to_string())),
         }
     }

@@ -8,7 +8,8 @@ use std::{
 };
 
 use anneal_datasets::{
-    Error as ReadError, Format, Kind, Reader, Record, Records, Report, ValidateOptions, validate,
+    Error as ReadError, Format, Kind, Reader, Record, Records, Report, RowError, ValidateOptions,
+    is_data_file, validate,
 };
 
 use crate::Error;
@@ -25,22 +26,70 @@ pub(crate) struct Wanted {
     pub(crate) skip_invalid: bool,
 }
 
-/// An upload that can be stored.
+/// A file of an upload that can be stored.
 #[derive(Clone, Debug)]
 pub(crate) struct Checked {
+    /// Where it lies in the dataset.
+    pub(crate) path: String,
     pub(crate) report: Report,
     /// The file to store: the upload itself, or a copy without its invalid rows.
-    pub(crate) path: PathBuf,
+    pub(crate) local: PathBuf,
     /// Format of the stored file.
     pub(crate) stored_format: Format,
 }
 
-/// Reads every row; invalid ones refuse the upload unless they are to be skipped.
-pub(crate) fn check(path: &Path, wanted: Wanted) -> Result<Checked, Error> {
+/// Reads every row of the files at `paths` below `folder`; invalid ones refuse the upload, all of them named, unless they are
+/// to be skipped.
+pub(crate) fn check(folder: &Path, paths: &[String], wanted: Wanted) -> Result<Vec<Checked>, Error> {
+    let (mut checked, mut invalid_count, mut errors) = (Vec::new(), 0, Vec::new());
+    for path in paths {
+        match check_one(folder, path, wanted) {
+            Ok(file) => checked.push(file),
+            Err(Error::InvalidRows { invalid_count: of_file, errors: found }) => {
+                invalid_count += of_file;
+                let name = (paths.len() > 1).then(|| path.clone());
+                errors.extend(found.into_iter().map(|error| RowError { file: name.clone(), ..error }));
+            }
+            Err(Error::Invalid(fields)) if paths.len() > 1 => {
+                let why: Vec<String> = fields.into_iter().map(|field| field.message).collect();
+                return Err(Error::field("body", format!("`{path}`: {}", why.join("; "))));
+            }
+            Err(other) => return Err(other),
+        }
+    }
+    if invalid_count > 0 {
+        errors.truncate(SHOWN_ERRORS);
+        return Err(Error::InvalidRows { invalid_count, errors });
+    }
+    fit_together(&checked)?;
+    Ok(checked)
+}
+
+/// The files of a dataset are of one kind; only a benchmark's lie in folders.
+fn fit_together(checked: &[Checked]) -> Result<(), Error> {
+    let Some(first) = checked.first() else { return Ok(()) };
+    let kind = first.report.kind;
+    if let Some(other) = checked.iter().find(|file| file.report.kind != kind) {
+        let why = format!("`{}` is {kind}, `{}` is {}: set it", first.path, other.path, other.report.kind);
+        return Err(Error::field("kind", why));
+    }
+    match checked.iter().find(|file| kind != Kind::Evaluation && file.path.contains('/')) {
+        Some(deep) => {
+            let why =
+                format!("`{}`: the files of a {kind} dataset lie beside each other, in no folder", deep.path);
+            Err(Error::field("body", why))
+        }
+        None => Ok(()),
+    }
+}
+
+fn check_one(folder: &Path, path: &str, wanted: Wanted) -> Result<Checked, Error> {
+    let local = folder.join(path);
     let options =
         ValidateOptions { errors: SHOWN_ERRORS, preview_rows: PREVIEW_ROWS, ..ValidateOptions::default() };
-    let report = validate(path, wanted.kind, wanted.format, &options, |_| {}).map_err(unreadable)?;
-    let whole = Checked { path: path.to_owned(), stored_format: report.format, report };
+    let report = validate(&local, wanted.kind, wanted.format, &options, |_| {}).map_err(unreadable)?;
+    let stored_format = report.format;
+    let whole = Checked { path: stored_path(path, stored_format), local, stored_format, report };
     if whole.report.invalid == 0 {
         return Ok(whole);
     }
@@ -51,15 +100,24 @@ pub(crate) fn check(path: &Path, wanted: Wanted) -> Result<Checked, Error> {
     without_invalid(whole, wanted)
 }
 
+/// A name under which every engine takes the file for data.
+fn stored_path(path: &str, format: Format) -> String {
+    if is_data_file(Path::new(path)) {
+        return path.to_owned();
+    }
+    let extended = format!("{path}.{}", format.extension());
+    if is_data_file(Path::new(&extended)) { extended } else { format!("data.{}", format.extension()) }
+}
+
 /// Writes the valid rows alone as JSON lines: what is stored is exactly what will be used.
 fn without_invalid(whole: Checked, wanted: Wanted) -> Result<Checked, Error> {
-    let invalid: BTreeSet<u64> = Reader::open(&whole.path, Some(whole.report.kind), wanted.format)
+    let invalid: BTreeSet<u64> = Reader::open(&whole.local, Some(whole.report.kind), wanted.format)
         .map_err(unreadable)?
         .filter_map(|row| row.err().map(|error| error.line))
         .collect();
-    let clean = whole.path.with_extension("clean.jsonl");
+    let clean = whole.local.with_extension("clean.jsonl");
     let mut out = BufWriter::new(File::create(&clean).map_err(disk)?);
-    let records = Records::open(&whole.path, Some(whole.report.format)).map_err(unreadable)?;
+    let records = Records::open(&whole.local, Some(whole.report.format)).map_err(unreadable)?;
     for (line, record) in records.filter_map(Result::ok) {
         if invalid.contains(&line) {
             continue;
@@ -72,7 +130,8 @@ fn without_invalid(whole: Checked, wanted: Wanted) -> Result<Checked, Error> {
         out.write_all(b"\n").map_err(disk)?;
     }
     out.flush().map_err(disk)?;
-    Ok(Checked { path: clean, stored_format: Format::Jsonl, ..whole })
+    let path = Path::new(&whole.path).with_extension("clean.jsonl").to_string_lossy().into_owned();
+    Ok(Checked { path, local: clean, stored_format: Format::Jsonl, ..whole })
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is given to map_err")]

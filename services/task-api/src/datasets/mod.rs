@@ -1,7 +1,13 @@
-//! Datasets and their versions: rows, and the check of an upload.
+//! Datasets and their versions: rows, the files of a version, and the check of an upload.
 
+mod archive;
 mod check;
+mod file;
 mod row;
 
+pub(crate) use archive::{is_archive, unpack};
 pub(crate) use check::{Checked, Wanted, check};
-pub(crate) use row::{DatasetRow, NewVersion, add_version, builtin, delete, find, list, readable};
+pub(crate) use file::StoredFile;
+pub(crate) use row::{
+    DatasetRow, NewVersion, add_version, builtin, delete, find, list, readable, version, versions,
+};

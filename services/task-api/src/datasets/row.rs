@@ -1,5 +1,6 @@
 //! A dataset as it is stored: its row joined with its newest version.
 
+use anneal_artifacts::Prefix;
 use anneal_domain::{
     Name,
     id::{DatasetId, WorkspaceId},
@@ -7,10 +8,11 @@ use anneal_domain::{
 use anneal_store::{Sql, Tx};
 use sea_orm::{FromQueryResult, Value};
 
-use super::Checked;
+use super::StoredFile;
 use crate::{
-    Error, builtins,
-    store::{all, one, to_json},
+    Error, builtins, discarded,
+    store::{all, for_update, from_json, one, to_json},
+    tasks,
 };
 
 /// Bytes of preview that are kept.
@@ -34,16 +36,43 @@ pub(crate) struct DatasetRow {
     pub(crate) sha256: String,
     pub(crate) prefix: String,
     pub(crate) manifest_sha256: String,
+    /// The one file, or none of several.
     pub(crate) file_name: String,
+    /// Its files as JSON; absent in versions that were stored before datasets had several.
+    pub(crate) files: Option<String>,
     pub(crate) preview: String,
     pub(crate) errors: String,
     pub(crate) created_at_ms: i64,
 }
 
+impl DatasetRow {
+    /// The files of this version.
+    pub(crate) fn files(&self) -> Result<Vec<StoredFile>, Error> {
+        if let Some(files) = &self.files {
+            return from_json(files, "dataset files");
+        }
+        Ok(vec![StoredFile {
+            path: self.file_name.clone(),
+            split: None,
+            format: self.format.clone(),
+            rows: self.total_rows.unsigned_abs(),
+            invalid_rows: self.invalid_rows.unsigned_abs(),
+            characters: self.characters.unsigned_abs(),
+            size_bytes: self.size_bytes.unsigned_abs(),
+            sha256: self.sha256.clone(),
+        }])
+    }
+
+    /// Where its manifest is.
+    pub(crate) fn prefix(&self) -> Result<Prefix, Error> {
+        Prefix::parse(&self.prefix).map_err(|_| Error::stored("prefix"))
+    }
+}
+
 const SELECT: &str =
-    "SELECT d.id, d.name, d.builtin, d.version, v.kind, v.format, v.layout, v.evidence, v.total_rows,
-    v.invalid_rows, v.size_bytes, v.characters, v.sha256, v.prefix, v.manifest_sha256, v.file_name, v.preview,
-    v.errors, d.created_at_ms
+    "SELECT d.id, d.name, d.builtin, v.version, v.kind, v.format, v.layout, v.evidence, v.total_rows,
+    v.invalid_rows, v.size_bytes, v.characters, v.sha256, v.prefix, v.manifest_sha256, v.file_name, v.files,
+    v.preview, v.errors, d.created_at_ms
   FROM datasets d JOIN dataset_versions v ON v.dataset = d.id AND v.version = d.version
   WHERE";
 /// Which rows a workspace ($1) may read; $2 is where the platform's own are.
@@ -65,6 +94,48 @@ pub(crate) async fn readable(
     let sql = format!("{SELECT} {READABLE} AND d.id = $3");
     let row = one(db, &sql, [workspace.to_string().into(), builtins::home(), id.to_string().into()]).await?;
     row.ok_or_else(|| Error::not_found("dataset"))
+}
+
+/// As [`readable`], in one of its versions; the newest when none is named.
+pub(crate) async fn version(
+    db: &impl Sql,
+    workspace: WorkspaceId,
+    id: DatasetId,
+    version: Option<i64>,
+) -> Result<DatasetRow, Error> {
+    let newest = readable(db, workspace, id).await?;
+    match version.filter(|version| *version != newest.version) {
+        None => Ok(newest),
+        Some(version) => {
+            let older = all_versions(db, &newest, version.checked_add(1), 1).await?.into_iter().next();
+            older.filter(|row| row.version == version).ok_or_else(|| Error::not_found("version"))
+        }
+    }
+}
+
+/// Versions of a dataset, newest first, one more than `limit` where there are more.
+pub(crate) async fn versions(
+    db: &impl Sql,
+    workspace: WorkspaceId,
+    id: DatasetId,
+    before: Option<i64>,
+    limit: u32,
+) -> Result<Vec<DatasetRow>, Error> {
+    let newest = readable(db, workspace, id).await?;
+    all_versions(db, &newest, before, u64::from(limit) + 1).await
+}
+
+async fn all_versions(
+    db: &impl Sql,
+    newest: &DatasetRow,
+    before: Option<i64>,
+    most: u64,
+) -> Result<Vec<DatasetRow>, Error> {
+    let sql = format!(
+        "SELECT d.id, d.name, d.builtin, v.* FROM datasets d JOIN dataset_versions v ON v.dataset = d.id
+         WHERE d.id = $1 AND v.version < $2 ORDER BY v.version DESC LIMIT {most}"
+    );
+    all(db, &sql, [newest.id.clone().into(), before.unwrap_or(i64::MAX).into()]).await
 }
 
 /// The platform's newest dataset of this name.
@@ -103,44 +174,72 @@ pub(crate) struct NewVersion {
     pub(crate) name: Option<Name>,
     pub(crate) builtin: bool,
     pub(crate) version: i64,
-    pub(crate) checked: Checked,
-    pub(crate) sha256: String,
+    pub(crate) kind: String,
+    pub(crate) layout: String,
+    pub(crate) evidence: String,
+    pub(crate) files: Vec<StoredFile>,
+    /// The first rows, as they are understood.
+    pub(crate) preview: Vec<serde_json::Value>,
+    /// The first rows that were left out, and why.
+    pub(crate) errors: Vec<serde_json::Value>,
     pub(crate) prefix: String,
     pub(crate) manifest_sha256: String,
-    pub(crate) file_name: String,
+}
+
+impl NewVersion {
+    fn sum(&self, of: impl Fn(&StoredFile) -> u64) -> i64 {
+        let sum = self.files.iter().map(of).fold(0, u64::saturating_add);
+        i64::try_from(sum).unwrap_or(i64::MAX)
+    }
+
+    /// The format of its files; `several` where they differ.
+    fn format(&self) -> &str {
+        match self.files.as_slice() {
+            [first, rest @ ..] if rest.iter().all(|file| file.format == first.format) => &first.format,
+            _ => "several",
+        }
+    }
+
+    /// Name and hash of the one file; of several, no name and the manifest's hash.
+    fn single(&self) -> (&str, &str) {
+        match self.files.as_slice() {
+            [file] => (&file.path, &file.sha256),
+            _ => ("", &self.manifest_sha256),
+        }
+    }
 }
 
 /// Writes the version, and the dataset with it when it is new.
 pub(crate) async fn add_version(tx: &Tx, new: NewVersion) -> Result<DatasetRow, Error> {
     let now = tx.now_ms().await?;
-    let id = new.dataset.to_string();
     if let Some(name) = &new.name {
         insert(tx, &new, name, now).await?;
     } else {
         advance(tx, &new).await?;
     }
-    let report = &new.checked.report;
+    let (file_name, sha256) = new.single();
     tx.run(
         "INSERT INTO dataset_versions (dataset, version, kind, format, layout, evidence, total_rows, invalid_rows,
-           size_bytes, characters, sha256, prefix, manifest_sha256, file_name, preview, errors, created_at_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
+           size_bytes, characters, sha256, prefix, manifest_sha256, file_name, files, preview, errors, created_at_ms)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
         [
-            id.into(),
+            new.dataset.to_string().into(),
             new.version.into(),
-            report.kind.name().into(),
-            new.checked.stored_format.name().into(),
-            report.layout.name().into(),
-            report.evidence.clone().into(),
-            whole(report.rows).into(),
-            whole(report.invalid).into(),
-            whole(report.bytes).into(),
-            whole(report.characters).into(),
-            new.sha256.into(),
-            new.prefix.into(),
-            new.manifest_sha256.into(),
-            new.file_name.into(),
-            preview(&report.preview)?.into(),
-            to_json(&report.first_errors)?.into(),
+            new.kind.clone().into(),
+            new.format().into(),
+            new.layout.clone().into(),
+            new.evidence.clone().into(),
+            new.sum(|file| file.rows).into(),
+            new.sum(|file| file.invalid_rows).into(),
+            new.sum(|file| file.size_bytes).into(),
+            new.sum(|file| file.characters).into(),
+            sha256.into(),
+            new.prefix.clone().into(),
+            new.manifest_sha256.clone().into(),
+            file_name.into(),
+            to_json(&new.files)?.into(),
+            preview(&new.preview)?.into(),
+            to_json(&new.errors)?.into(),
             now.into(),
         ],
     )
@@ -181,11 +280,10 @@ async fn advance(tx: &Tx, new: &NewVersion) -> Result<(), Error> {
 }
 
 /// The first rows, as far as they are of a size to be looked at.
-fn preview(rows: &[anneal_datasets::Row]) -> Result<String, Error> {
+fn preview(rows: &[serde_json::Value]) -> Result<String, Error> {
     let mut left = LARGEST_PREVIEW;
     let mut kept = Vec::new();
     for row in rows {
-        let row = serde_json::to_value(row).map_err(|_| Error::stored("JSON"))?;
         let size = row.to_string().len();
         if size > left {
             break;
@@ -196,21 +294,17 @@ fn preview(rows: &[anneal_datasets::Row]) -> Result<String, Error> {
     to_json(&kept)
 }
 
-fn whole(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-/// Removes a dataset that no unfinished task uses; its objects' prefix.
+/// Removes a dataset that no unfinished task uses, with all its versions.
 pub(crate) async fn delete(tx: &Tx, workspace: WorkspaceId, id: DatasetId) -> Result<(), Error> {
     let row = find(&**tx, workspace, id).await?;
+    // A task that is being created with it waits here, or is seen below.
+    let lock = format!("SELECT id FROM datasets WHERE id = $1{}", for_update(tx));
+    tx.row(&lock, [row.id.clone().into()]).await?;
     builtins::unused_elsewhere(tx, workspace, &row.id).await?;
-    let sql = "SELECT id FROM tasks WHERE workspace = $1 AND finished_at_ms IS NULL AND spec LIKE $2 LIMIT 1";
-    let used = tx.row(sql, [workspace.to_string().into(), format!("%{}%", row.id).into()]).await?;
-    if let Some(used) = used {
-        let by: String = used.try_get("", "id")?;
+    if let Some(by) = tasks::user_of(tx, workspace, &row.id).await? {
         return Err(Error::conflict(format!("the dataset is used by {by}: end that first")));
     }
     tx.run("DELETE FROM dataset_versions WHERE dataset = $1", [row.id.clone().into()]).await?;
     tx.run("DELETE FROM datasets WHERE id = $1", [row.id.into()]).await?;
-    Ok(())
+    discarded::discard(tx, &Prefix::dataset(workspace, id)).await
 }

@@ -1,15 +1,15 @@
 //! Bodies and ids out of requests.
 
-use std::str::FromStr;
+use std::{str::FromStr, time::Duration};
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use actix_web::{FromRequest, HttpRequest, dev::Payload, error::PayloadError, web::Data};
 use anneal_domain::FieldError;
 use bytes::{Bytes, BytesMut};
-use futures::{StreamExt, future::LocalBoxFuture};
+use futures::{Stream, StreamExt, future::LocalBoxFuture};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::{Error, form};
+use crate::{App, Error, form};
 
 /// A whole body of at most so many bytes.
 pub(crate) struct Body<const MOST: usize>(pub(crate) Bytes);
@@ -24,13 +24,13 @@ impl<const MOST: usize> FromRequest for Body<MOST> {
     type Error = Error;
     type Future = LocalBoxFuture<'static, Result<Self, Error>>;
 
-    fn from_request(_: &HttpRequest, payload: &mut Payload) -> Self::Future {
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let mut payload = payload.take();
+        let app = request.app_data::<Data<App>>().cloned();
         Box::pin(async move {
+            let app = app.ok_or(Error::stored("application"))?;
             let mut body = BytesMut::new();
-            while let Some(piece) = payload.next().await {
-                let piece =
-                    piece.map_err(|error| Error::Malformed(format!("the body broke off: {error}")))?;
+            while let Some(piece) = next_piece(&app, &mut payload).await? {
                 if body.len() + piece.len() > MOST {
                     return Err(Error::TooLarge(MOST as u64));
                 }
@@ -38,6 +38,20 @@ impl<const MOST: usize> FromRequest for Body<MOST> {
             }
             Ok(Self(body.freeze()))
         })
+    }
+}
+
+/// The next piece of a body, `None` at its end. One that stands still is given up: it would hold its connection for ever.
+pub(crate) async fn next_piece<S>(app: &App, body: &mut S) -> Result<Option<Bytes>, Error>
+where
+    S: Stream<Item = Result<Bytes, PayloadError>> + Unpin,
+{
+    let idle = Duration::from_millis(app.config.body_idle_ms);
+    match tokio::time::timeout(idle, body.next()).await {
+        Err(_) => Err(Error::Slow),
+        Ok(None) => Ok(None),
+        Ok(Some(Ok(piece))) => Ok(Some(piece)),
+        Ok(Some(Err(error))) => Err(Error::Malformed(format!("the body broke off: {error}"))),
     }
 }
 

@@ -8,7 +8,7 @@ mod problem;
 mod query;
 mod server;
 
-pub(crate) use body::{LargeRaw, Raw, id, parse, read, time};
+pub(crate) use body::{LargeRaw, Raw, id, next_piece, parse, read, time};
 pub(crate) use caller::Caller;
 pub(crate) use openai::{OpenAiProblem, refusal};
 pub(crate) use page::{Page, PageFilter, cursor_of, limit_of};

@@ -31,6 +31,9 @@ pub(crate) struct Problem {
 /// One place of a request that is wrong.
 #[derive(Debug, Serialize, ToSchema)]
 struct ProblemPlace {
+    /// The file of an upload of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
     /// The row of an uploaded file, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<u64>,
@@ -50,6 +53,7 @@ impl ResponseError for Error {
             Self::Invalid(_) | Self::InvalidRows { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Slow => StatusCode::REQUEST_TIMEOUT,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
             Self::InsufficientBalance(_) => StatusCode::PAYMENT_REQUIRED,
@@ -111,6 +115,7 @@ fn errors(error: &Error) -> Vec<ProblemPlace> {
     match error {
         Error::Invalid(fields) => {
             let place = |wrong: &FieldError| ProblemPlace {
+                file: None,
                 line: None,
                 field: Some(wrong.field.clone()),
                 message: wrong.message.clone(),
@@ -119,6 +124,7 @@ fn errors(error: &Error) -> Vec<ProblemPlace> {
         }
         Error::InvalidRows { errors, .. } => {
             let place = |wrong: &RowError| ProblemPlace {
+                file: wrong.file.clone(),
                 line: Some(wrong.line),
                 field: wrong.field.clone(),
                 message: wrong.reason.clone(),

@@ -1,14 +1,15 @@
 //! A model as it is stored.
 
-use anneal_artifacts::{ManifestFile, Prefix};
+use anneal_artifacts::{Key, ManifestFile, Prefix};
 use anneal_contracts::rpc::InputFolder;
 use anneal_domain::id::{ModelId, TaskId, WorkspaceId};
 use anneal_store::{Sql, Tx};
 use sea_orm::{FromQueryResult, Value};
 
 use crate::{
-    Error, builtins,
+    Error, builtins, discarded,
     store::{all, for_update, one},
+    tasks,
 };
 
 /// One row of `models`.
@@ -41,7 +42,14 @@ impl ModelRow {
         Ok(InputFolder { role: role.to_owned(), prefix: self.prefix.clone(), manifest_sha256 })
     }
 
-    /// Where its files are.
+    /// Everything that was uploaded for it.
+    pub(crate) fn root(&self) -> Result<Prefix, Error> {
+        let workspace = self.workspace.parse().map_err(|_| Error::stored("workspace id"))?;
+        let model = self.id.parse().map_err(|_| Error::stored("model id"))?;
+        Ok(Prefix::model(workspace, model))
+    }
+
+    /// Where its manifest is.
     pub(crate) fn prefix(&self) -> Result<Prefix, Error> {
         Prefix::parse(&self.prefix).map_err(|_| Error::stored("prefix"))
     }
@@ -134,42 +142,74 @@ pub(crate) async fn insert(tx: &Tx, row: &ModelRow) -> Result<(), Error> {
     Ok(())
 }
 
-/// Notes an uploaded file of a model that is not complete yet.
-pub(crate) async fn note_file(tx: &Tx, model: &str, file: &ManifestFile) -> Result<(), Error> {
+/// Notes an uploaded file of a model that is not complete yet. Each upload is an object of its own, so the one that is
+/// noted last is the model's, whole, whichever bytes came last; the object before it is discarded.
+pub(crate) async fn note_file(
+    tx: &Tx,
+    workspace: WorkspaceId,
+    model: ModelId,
+    file: &ManifestFile,
+) -> Result<(), Error> {
+    let row = locked(tx, workspace, model).await?;
+    if row.state != "uploading" {
+        return Err(Error::conflict("the model is complete: its files never change"));
+    }
+    let before = files(&**tx, &row).await?.into_iter().find(|before| before.path == file.path);
     tx.run(
-        "INSERT INTO model_files (model, path, size_bytes, sha256) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (model, path) DO UPDATE SET size_bytes = excluded.size_bytes, sha256 = excluded.sha256",
+        "INSERT INTO model_files (model, path, size_bytes, sha256, object) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (model, path) DO UPDATE SET size_bytes = excluded.size_bytes, sha256 = excluded.sha256,
+           object = excluded.object",
         [
-            model.into(),
+            row.id.into(),
             file.path.clone().into(),
             i64::try_from(file.size_bytes).unwrap_or(i64::MAX).into(),
             file.sha256.clone().into(),
+            file.object.as_ref().map(Key::to_string).into(),
         ],
     )
     .await?;
-    Ok(())
+    let folder = before.and_then(|before| {
+        let object = before.object?.to_string();
+        object.strip_suffix(&format!("/{}", before.path)).map(str::to_owned)
+    });
+    match folder {
+        Some(folder) => {
+            let folder = Prefix::parse(&folder).map_err(|_| Error::stored("prefix"))?;
+            discarded::discard(tx, &folder).await
+        }
+        None => Ok(()),
+    }
 }
 
-/// The uploaded files of a model.
-pub(crate) async fn files(db: &impl Sql, model: &str) -> Result<Vec<ManifestFile>, Error> {
+/// The uploaded files of a model, in the order of their paths.
+pub(crate) async fn files(db: &impl Sql, model: &ModelRow) -> Result<Vec<ManifestFile>, Error> {
     #[derive(FromQueryResult)]
     struct File {
         path: String,
         size_bytes: i64,
         sha256: String,
+        object: Option<String>,
     }
-    let sql = "SELECT path, size_bytes, sha256 FROM model_files WHERE model = $1 ORDER BY path";
-    let rows: Vec<File> = all(db, sql, [model.into()]).await?;
-    let file = |row: File| ManifestFile {
-        path: row.path,
-        size_bytes: row.size_bytes.unsigned_abs(),
-        sha256: row.sha256,
+    let sql = "SELECT path, size_bytes, sha256, object FROM model_files WHERE model = $1 ORDER BY path";
+    let rows: Vec<File> = all(db, sql, [model.id.clone().into()]).await?;
+    let root = model.root()?;
+    let file = |row: File| {
+        let object = match row.object {
+            Some(text) => Key::try_from(text),
+            None => root.file(&row.path),
+        };
+        Ok(ManifestFile {
+            object: Some(object.map_err(|_| Error::stored("object key"))?),
+            path: row.path,
+            size_bytes: row.size_bytes.unsigned_abs(),
+            sha256: row.sha256,
+        })
     };
-    Ok(rows.into_iter().map(file).collect())
+    rows.into_iter().map(file).collect()
 }
 
 /// Removes a model that nothing stands on: no live deployment, no unfinished task, no adapter over it.
-pub(crate) async fn delete(tx: &Tx, workspace: WorkspaceId, id: ModelId) -> Result<ModelRow, Error> {
+pub(crate) async fn delete(tx: &Tx, workspace: WorkspaceId, id: ModelId) -> Result<(), Error> {
     let row = locked(tx, workspace, id).await?;
     builtins::unused_elsewhere(tx, workspace, &row.id).await?;
     for (sql, why) in [
@@ -181,38 +221,48 @@ pub(crate) async fn delete(tx: &Tx, workspace: WorkspaceId, id: ModelId) -> Resu
             return Err(Error::conflict(format!("the model {why} {by}: remove that first")));
         }
     }
-    let sql = "SELECT id FROM tasks WHERE workspace = $1 AND finished_at_ms IS NULL AND spec LIKE $2 LIMIT 1";
-    let used = tx.row(sql, [row.workspace.clone().into(), format!("%{}%", row.id).into()]).await?;
-    if let Some(used) = used {
-        let by: String = used.try_get("", "id")?;
+    if let Some(by) = tasks::user_of(tx, workspace, &row.id).await? {
         return Err(Error::conflict(format!("the model is used by {by}: end that first")));
     }
     tx.run("DELETE FROM model_files WHERE model = $1", [row.id.clone().into()]).await?;
     tx.run("DELETE FROM models WHERE id = $1", [row.id.clone().into()]).await?;
-    Ok(row)
+    // A trained model's files are its task's artifacts: they stay as long as those do.
+    discarded::discard(tx, &row.prefix()?).await?;
+    discarded::discard(tx, &row.root()?).await
 }
 
-/// A checked import becomes usable; one that another request completed stays as it is.
+/// A checked import becomes usable, on condition that its files are still those that were checked; one that another request
+/// completed stays as it is.
 pub(crate) async fn make_ready(
     tx: &Tx,
     workspace: WorkspaceId,
     id: ModelId,
     done: super::complete::Completed,
 ) -> Result<ModelRow, Error> {
+    let row = locked(tx, workspace, id).await?;
+    if row.state != "uploading" {
+        discarded::discard(tx, &done.prefix).await?;
+        return Ok(row);
+    }
+    if files(&**tx, &row).await? != done.files {
+        return Err(Error::conflict("a file was uploaded meanwhile: complete the model again"));
+    }
     tx.run(
         "UPDATE models SET state = 'ready', format = $1, architecture = $2, parameters = $3, size_bytes = $4,
-           manifest_sha256 = $5, context_tokens = $8 WHERE id = $6 AND workspace = $7 AND state = 'uploading'",
+           manifest_sha256 = $5, prefix = $6, context_tokens = $8 WHERE id = $7",
         [
             done.format.into(),
             done.facts.architecture.into(),
             done.facts.parameters.map(|count| i64::try_from(count).unwrap_or(i64::MAX)).into(),
             i64::try_from(done.size_bytes).unwrap_or(i64::MAX).into(),
             done.manifest_sha256.into(),
-            id.to_string().into(),
-            workspace.to_string().into(),
+            done.prefix.as_str().into(),
+            row.id.clone().into(),
             done.facts.context_tokens.map(|count| i64::try_from(count).unwrap_or(i64::MAX)).into(),
         ],
     )
     .await?;
+    // What uploads that broke off or were replaced left behind.
+    discarded::discard(tx, &row.root()?).await?;
     find(&**tx, workspace, id).await
 }

@@ -93,11 +93,64 @@ async fn apply_progress(tx: &Tx, task: &str, epoch: i64, progress: &ProgressRepo
         ],
     )
     .await?;
+    apply_stage_progress(tx, task, epoch, progress).await
+}
+
+/// How far each stage came, such as each dataset of an evaluation: what a task says of one does not end with the next.
+async fn apply_stage_progress(
+    tx: &Tx,
+    task: &str,
+    epoch: i64,
+    progress: &ProgressReported,
+) -> Result<(), Error> {
+    tx.run(
+        "INSERT INTO stage_progress (task, stage, epoch, seq, done, total, unit) VALUES ($1, $2, $3, $4, $5, $6, $7)
+         ON CONFLICT (task, stage) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, done = excluded.done,
+           total = excluded.total, unit = excluded.unit
+         WHERE excluded.epoch > stage_progress.epoch
+            OR (excluded.epoch = stage_progress.epoch AND excluded.seq > stage_progress.seq)",
+        [
+            task.into(),
+            progress.stage.clone().into(),
+            epoch.into(),
+            whole(progress.seq).into(),
+            whole(progress.done).into(),
+            whole(progress.total).into(),
+            progress.unit.clone().into(),
+        ],
+    )
+    .await?;
     Ok(())
 }
 
+/// An epoch goes on after this step (-1: it begins anew): what earlier epochs measured beyond it is of work that is done
+/// again. Their points are dropped here, and those that come later by [`apply`].
+pub(crate) async fn begin_epoch(tx: &Tx, task: &str, epoch: i64, after_step: i64) -> Result<(), Error> {
+    tx.run(
+        "INSERT INTO epochs (task, epoch, after_step) VALUES ($1, $2, $3)
+         ON CONFLICT (task, epoch) DO UPDATE SET after_step = excluded.after_step",
+        [task.into(), epoch.into(), after_step.into()],
+    )
+    .await?;
+    tx.run(
+        "DELETE FROM metrics WHERE task = $1 AND epoch < $2 AND step > $3",
+        [task.into(), epoch.into(), after_step.into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// The last step of this epoch that no later epoch has done again.
+async fn last_kept_step(tx: &Tx, task: &str, epoch: i64) -> Result<i64, Error> {
+    let sql = "SELECT MIN(after_step) AS step FROM epochs WHERE task = $1 AND epoch > $2";
+    let row = tx.row(sql, [task.into(), epoch.into()]).await?;
+    let step = row.map(|row| row.try_get::<Option<i64>>("", "step")).transpose()?.flatten();
+    Ok(step.unwrap_or(i64::MAX))
+}
+
 async fn apply_metric(tx: &Tx, task: &str, epoch: i64, metric: &MetricRecorded) -> Result<(), Error> {
-    for point in &metric.points {
+    let last = last_kept_step(tx, task, epoch).await?;
+    for point in metric.points.iter().filter(|point| whole(point.step) <= last) {
         for (name, value) in &point.values {
             tx.run(
                 "INSERT INTO metrics (task, name, step, epoch, value) VALUES ($1, $2, $3, $4, $5)

@@ -16,11 +16,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
-use super::task_details::task_of;
 use crate::{
     App, Error,
     access::{Role, workspace},
-    http::{Caller, Problem, Query, Raw, parse, time},
+    http::{Caller, Problem, Query, Raw, id, parse, time},
 };
 
 /// Postings of one page.
@@ -185,8 +184,8 @@ pub(crate) async fn task_bill(
     caller: Caller,
     path: Path<String>,
 ) -> Result<HttpResponse, Error> {
-    let (task, _) = task_of(&app, &caller, &path).await?;
-    let ask = BillRequest { workspace: caller.workspace, task };
+    // Billing knows whose task it was, and keeps its bill when the task is deleted.
+    let ask = BillRequest { workspace: caller.workspace, task: id(&path, "task")? };
     let reply: BillReply = app.bus.request(rpc::BILL, caller.trace, &ask).await?;
     Ok(HttpResponse::Ok().json(bill_view(&reply)))
 }

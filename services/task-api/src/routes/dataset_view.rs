@@ -4,16 +4,24 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::{Error, datasets::DatasetRow, http::time, store::from_json};
+use crate::{
+    Error,
+    datasets::{DatasetRow, StoredFile},
+    http::time,
+    store::from_json,
+};
 
-/// A dataset at its newest version.
+/// Characters that one token has in English text, about: what an estimate divides by.
+const CHARACTERS_PER_TOKEN: i64 = 4;
+
+/// A version of a dataset.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Dataset {
     id: String,
     name: String,
     /// `pretrain`, `sft`, `preference` or `evaluation`.
     kind: String,
-    /// `jsonl`, `json`, `csv`, `tsv`, `parquet`, `arrow` or `text`.
+    /// `jsonl`, `json`, `csv`, `tsv`, `parquet`, `arrow` or `text`; `several` where its files differ.
     format: String,
     /// How its columns are laid out.
     layout: String,
@@ -25,6 +33,7 @@ pub(crate) struct Dataset {
     invalid_rows: i64,
     size_bytes: i64,
     statistics: DatasetStatistics,
+    files: Vec<StoredFile>,
     sha256: String,
     created_at: String,
     /// The platform's own: every workspace may use it.
@@ -38,8 +47,9 @@ pub(crate) struct Dataset {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 struct DatasetStatistics {
     characters: i64,
-    estimated_tokens: i64,
     mean_row_characters: f64,
+    /// One token has about four characters in English text.
+    tokens_by_four_characters: i64,
 }
 
 pub(super) fn view(row: &DatasetRow) -> Result<Dataset, Error> {
@@ -57,9 +67,10 @@ pub(super) fn view(row: &DatasetRow) -> Result<Dataset, Error> {
         size_bytes: row.size_bytes,
         statistics: DatasetStatistics {
             characters: row.characters,
-            estimated_tokens: row.characters / 4,
             mean_row_characters: row.characters as f64 / usable_rows as f64,
+            tokens_by_four_characters: row.characters / CHARACTERS_PER_TOKEN,
         },
+        files: row.files()?,
         sha256: row.sha256.clone(),
         created_at: time(row.created_at_ms),
         builtin: row.builtin != 0,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actix_web::HttpResponse;
-use anneal_artifacts::{Manifest, ObjectStore, Prefix};
+use anneal_artifacts::{Key, Manifest, ObjectStore, Prefix};
 use anneal_runtime::tasks;
 use async_zip::{Compression, ZipEntryBuilder, tokio::write::ZipFileWriter};
 use futures::AsyncWriteExt;
@@ -24,7 +24,7 @@ const PIPE: usize = 64 << 10;
 #[serde(deny_unknown_fields)]
 pub(crate) struct LinkOptions {
     /// `false` answers `{"url": …}` instead of a redirect.
-    redirect: Option<bool>,
+    pub(super) redirect: Option<bool>,
 }
 
 /// A presigned link to one file of a real folder.
@@ -36,11 +36,22 @@ pub(super) async fn link(
     options: &LinkOptions,
 ) -> Result<HttpResponse, Error> {
     let manifest = app.objects.manifest(prefix, manifest_sha256).await?;
-    if path != anneal_artifacts::MANIFEST && !manifest.files.iter().any(|file| file.path == path) {
-        return Err(Error::not_found("file"));
-    }
-    let name = path.rsplit('/').next();
-    let url = app.objects.presign_get(&prefix.file(path)?, LINK_VALID, name).await?;
+    let key = match manifest.files.iter().find(|file| file.path == path) {
+        Some(file) => file.key(prefix)?,
+        None if path == anneal_artifacts::MANIFEST => prefix.file(path)?,
+        None => return Err(Error::not_found("file")),
+    };
+    link_to(app, &key, path, options).await
+}
+
+/// A presigned link to an object that is there, saved under the last part of `path`.
+pub(super) async fn link_to(
+    app: &App,
+    key: &Key,
+    path: &str,
+    options: &LinkOptions,
+) -> Result<HttpResponse, Error> {
+    let url = app.objects.presign_get(key, LINK_VALID, path.rsplit('/').next()).await?;
     if options.redirect == Some(false) {
         return Ok(HttpResponse::Ok().json(json!({ "url": url })));
     }
@@ -81,7 +92,7 @@ async fn write(
     for file in &manifest.files {
         let entry = ZipEntryBuilder::new(file.path.clone().into(), Compression::Stored);
         let mut to = zip.write_entry_stream(entry).await?;
-        let mut body = objects.get(&prefix.file(&file.path)?, None).await?;
+        let mut body = objects.get(&file.key(prefix)?, None).await?;
         let mut sent = 0_u64;
         while let Some(piece) = body.next().await {
             let piece = piece?;

@@ -4,26 +4,29 @@ use std::{fmt::Write as _, time::Duration};
 
 use actix_web::{HttpRequest, HttpResponse, get, web::Data};
 use bytes::Bytes;
+use futures::Stream;
 use sea_orm::FromQueryResult;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::{sync::watch, time::Instant};
 use utoipa::IntoParams;
 
 use crate::{
     App, Error,
     http::{Caller, Query},
     store::{all, from_json},
+    wakes::About,
 };
 
 /// Rows of one read.
 const BATCH: u32 = 256;
 /// A comment this often keeps proxies from closing an idle stream.
-pub(super) const HEARTBEAT: Duration = Duration::from_secs(15);
+const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// A fact in the log.
 #[derive(Clone, Debug, FromQueryResult)]
 pub(super) struct EventRow {
-    id: i64,
+    pub(super) id: i64,
     event_id: String,
     workspace: String,
     task: String,
@@ -76,7 +79,8 @@ pub(crate) async fn stream(
         None => newest(&app).await?,
     };
     let (app, workspace) = (app.get_ref().clone(), caller.workspace.to_string());
-    Ok(sse(&app.clone(), after, move |after| {
+    let news = app.wakes.of(About::Facts(caller.workspace));
+    Ok(sse(news, after, move |after| {
         let (app, workspace) = (app.clone(), workspace.clone());
         async move {
             let sql =
@@ -104,38 +108,87 @@ fn unwritten(_: std::fmt::Error) -> Error {
 }
 
 /// A stream that reads what is new whenever something was added, and says that it lives in between.
-pub(super) fn sse<F, Fut>(app: &App, after: i64, read: F) -> HttpResponse
+pub(super) fn sse<F, Fut>(news: watch::Receiver<()>, after: i64, read: F) -> HttpResponse
 where
     F: Fn(i64) -> Fut + 'static,
     Fut: Future<Output = Result<(String, i64), Error>> + 'static,
 {
-    let mut grew = app.grew.subscribe();
-    grew.mark_changed();
-    let state = (after, grew, read);
-    let pieces = futures::stream::unfold(state, |(after, mut grew, read)| async move {
+    HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header(("Cache-Control", "no-store"))
+        .insert_header(("X-Accel-Buffering", "no"))
+        .streaming(Box::pin(pieces(news, HEARTBEAT, after, read)))
+}
+
+/// The text of a stream: what `read` gives after an id, and a comment where it gave nothing for a heartbeat's time. It reads
+/// at every heartbeat too: what another process has written wakes nobody here.
+fn pieces<F, Fut>(
+    mut news: watch::Receiver<()>,
+    heartbeat: Duration,
+    after: i64,
+    read: F,
+) -> impl Stream<Item = Result<Bytes, Error>>
+where
+    F: Fn(i64) -> Fut,
+    Fut: Future<Output = Result<(String, i64), Error>>,
+{
+    news.mark_changed();
+    let state = (after, Instant::now() + heartbeat, news, read);
+    futures::stream::unfold(state, move |(after, due, mut news, read)| async move {
         loop {
-            match tokio::time::timeout(HEARTBEAT, grew.changed()).await {
-                Err(_) => return Some((Ok(Bytes::from_static(b": alive\n\n")), (after, grew, read))),
+            let is_quiet = match tokio::time::timeout_at(due, news.changed()).await {
+                Err(_) => true,
                 Ok(Err(_)) => return None,
-                Ok(Ok(())) => {}
-            }
-            match read(after).await {
-                Ok((text, _)) if text.is_empty() => {}
+                Ok(Ok(())) => Instant::now() >= due,
+            };
+            let (text, next) = match read(after).await {
+                Ok((text, _)) if text.is_empty() && is_quiet => (": alive\n\n".to_owned(), after),
+                Ok((text, _)) if text.is_empty() => continue,
                 Ok((text, next)) => {
                     // There may be more than one read's worth.
-                    grew.mark_changed();
-                    return Some((Ok::<_, Error>(Bytes::from(text)), (next, grew, read)));
+                    news.mark_changed();
+                    (text, next)
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a stream ends: its source cannot be read");
                     return None;
                 }
-            }
+            };
+            return Some((Ok(Bytes::from(text)), (next, Instant::now() + heartbeat, news, read)));
         }
-    });
-    HttpResponse::Ok()
-        .content_type("text/event-stream")
-        .insert_header(("Cache-Control", "no-store"))
-        .insert_header(("X-Accel-Buffering", "no"))
-        .streaming(Box::pin(pieces))
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use futures::StreamExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_quiet_stream_lives_while_it_is_woken_for_nothing() {
+        let (wake, news) = watch::channel(());
+        let wake = &wake;
+        let read = |after| async move {
+            // Woken again before this read is done, for ever.
+            wake.send_replace(());
+            Ok::<_, Error>((String::new(), after))
+        };
+        let told = pieces(news, Duration::from_millis(20), 7, read);
+        let first = std::pin::pin!(told).next().await.unwrap().unwrap();
+        assert_eq!(first, ": alive\n\n");
+    }
+
+    #[tokio::test]
+    async fn what_came_before_the_stream_and_during_a_read_is_told() {
+        let (_wake, news) = watch::channel(());
+        let read = |after| async move {
+            let text = if after < 3 { format!("{after} ") } else { String::new() };
+            Ok::<_, Error>((text, after + 1))
+        };
+        let all = pieces(news, Duration::from_hours(1), 0, read);
+        let told: Vec<_> = all.take(3).map(Result::unwrap).collect().await;
+        assert_eq!(told.concat(), b"0 1 2 ");
+    }
 }

@@ -4,6 +4,8 @@ use actix_web::{
     HttpRequest, HttpResponse, get,
     web::{Data, Path},
 };
+use bytes::Bytes;
+use futures::Stream;
 use sea_orm::FromQueryResult;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,6 +16,7 @@ use crate::{
     App, Error,
     http::{Caller, Problem, Query, time},
     store::all,
+    wakes::About,
 };
 
 const MOST_LINES: u32 = 10_000;
@@ -27,7 +30,7 @@ pub(crate) struct LogFilter {
     stage: Option<String>,
     /// Only lines after this one.
     after: Option<i64>,
-    /// 1 to 10000.
+    /// 1 to 10000; as text, everything when absent.
     limit: Option<u32>,
     /// `json` or `text`.
     format: Option<String>,
@@ -92,19 +95,45 @@ pub(crate) async fn read(
         return Err(Error::field("limit", "must be 1 to 10000"));
     }
     let after = filter.after.unwrap_or(-1);
-    let rows = lines(&app, &task.to_string(), filter.stage.as_deref(), after, limit).await?;
     match filter.format.as_deref() {
         None | Some("json") => {
+            let mut rows = lines(&app, &task.to_string(), filter.stage.as_deref(), after, limit + 1).await?;
+            let has_more = rows.len() > limit as usize;
+            rows.truncate(limit as usize);
             let next = rows.last().map_or(after, |row| row.line);
             let data: Vec<Value> = rows.iter().map(LineRow::view).collect();
-            Ok(HttpResponse::Ok().json(json!({ "data": data, "next_after": next })))
+            Ok(HttpResponse::Ok().json(json!({ "data": data, "has_more": has_more, "next_after": next })))
         }
-        Some("text") => {
-            let lines: Vec<String> = rows.iter().map(LineRow::text).collect();
-            Ok(HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(lines.concat()))
-        }
+        Some("text") => Ok(HttpResponse::Ok()
+            .content_type("text/plain; charset=utf-8")
+            .streaming(Box::pin(text(&app, task.to_string(), &filter, after)))),
         Some(_) => Err(Error::field("format", "must be `json` or `text`")),
     }
+}
+
+/// Lines as text, read part by part: all of them, or as many as are wanted.
+fn text(
+    app: &App,
+    task: String,
+    filter: &LogFilter,
+    after: i64,
+) -> impl Stream<Item = Result<Bytes, Error>> + use<> {
+    let (app, stage) = (app.clone(), filter.stage.clone());
+    let left = filter.limit.map_or(u64::MAX, u64::from);
+    futures::stream::try_unfold((after, left), move |(after, left)| {
+        let (app, task, stage) = (app.clone(), task.clone(), stage.clone());
+        async move {
+            let part = u32::try_from(left).unwrap_or(u32::MAX).min(DEFAULT_LINES);
+            let rows = if part == 0 {
+                Vec::new()
+            } else {
+                lines(&app, &task, stage.as_deref(), after, part).await?
+            };
+            let Some(last) = rows.last().map(|row| row.line) else { return Ok(None) };
+            let text: Vec<String> = rows.iter().map(LineRow::text).collect();
+            Ok(Some((Bytes::from(text.concat()), (last, left - rows.len() as u64))))
+        }
+    })
 }
 
 /// Lines as they come, over server-sent events; their ids are line numbers.
@@ -122,7 +151,8 @@ pub(crate) async fn stream(
     let header = request.headers().get("Last-Event-ID").and_then(|value| value.to_str().ok());
     let after = header.and_then(|text| text.parse().ok()).or(filter.after).unwrap_or(-1);
     let (app, stage) = (app.get_ref().clone(), filter.stage.clone());
-    Ok(events::sse(&app.clone(), after, move |after| {
+    let news = app.wakes.of(About::Log(task));
+    Ok(events::sse(news, after, move |after| {
         let (app, task, stage) = (app.clone(), task.to_string(), stage.clone());
         async move {
             let rows = lines(&app, &task, stage.as_deref(), after, DEFAULT_LINES).await?;

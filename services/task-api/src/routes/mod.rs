@@ -1,8 +1,11 @@
 //! Every route, once: the list below both registers the handlers and describes them in OpenAPI, each under an id of its own.
 
 mod artifacts;
+mod benchmarks;
 mod billing;
 mod console;
+mod dataset_files;
+mod dataset_upload;
 mod dataset_view;
 mod datasets;
 mod deployments;
@@ -18,7 +21,10 @@ mod model_view;
 mod models;
 mod once;
 mod renamed;
+mod sample_view;
+mod samples;
 mod scores;
+mod stages;
 mod task_details;
 mod task_view;
 mod tasks;
@@ -67,24 +73,29 @@ routes! {
     resumeTask = verbs::resume,
     stopTask = verbs::stop,
     cancelTask = verbs::cancel,
-    listStages = task_details::stages,
+    listStages = stages::list,
+    fetchStageLog = stages::log,
     showMetrics = task_details::metrics,
     listCheckpoints = task_details::checkpoints,
     showTaskBill = task_details::bill,
     listTaskEvents = task_details::events,
     readLog = logs::read,
     followLog = logs::stream,
+    listBenchmarks = benchmarks::benchmarks,
     listArtifacts = artifacts::list,
     fetchArtifactFile = artifacts::file,
     fetchArtifactArchive = artifacts::archive,
     showScores = scores::scores,
-    listSamples = scores::samples,
+    listSamples = samples::samples,
     followEvents = events::stream,
-    uploadDataset = datasets::upload,
+    uploadDataset = dataset_upload::upload,
     listDatasets = datasets::list,
     showDataset = datasets::show,
+    listDatasetVersions = datasets::versions,
     previewDataset = datasets::preview,
     deleteDataset = datasets::remove,
+    fetchDatasetFile = dataset_files::fetch,
+    fetchDatasetArchive = dataset_files::archive,
     createModel = models::create,
     completeModel = models::complete,
     listModels = models::list,

@@ -5,15 +5,15 @@ use actix_web::{
     web::{Data, Path, Payload},
 };
 use anneal_artifacts::ManifestFile;
-use anneal_domain::id::ModelId;
-use futures::StreamExt;
+use anneal_domain::id::{ModelId, RequestId};
 use serde_json::json;
 
 use super::download::{self, LinkOptions};
 use crate::{
     App, Error,
     access::Role,
-    http::{Caller, Problem, Query, id},
+    discarded,
+    http::{Caller, Problem, Query, id, next_piece},
     models,
 };
 
@@ -34,56 +34,59 @@ pub(crate) async fn store(
     if row.state != "uploading" {
         return Err(Error::conflict("the model is complete: its files never change"));
     }
-    let key = row.prefix()?.file(&file)?;
     if file == anneal_artifacts::MANIFEST {
         return Err(Error::field("path", "manifest.json is the platform's own"));
     }
-    let most = app.config.max_upload_bytes;
+    // An object never changes: each upload has a folder of its own, and counts once it is noted.
+    let folder = row.root()?.join(&format!("file/{}", RequestId::new()))?;
+    let key = folder.file(&file)?;
     // The payload is bound to its thread; a channel lets the store read it from anywhere.
     let (sender, receiver) = tokio::sync::mpsc::channel::<std::io::Result<bytes::Bytes>>(8);
     let source = futures::stream::unfold(receiver, |mut receiver| async move {
         let piece = receiver.recv().await?;
         Some((piece, receiver))
     });
-    let (stored, sent) = futures::join!(app.objects.put_stream(&key, source), feed(body, sender, most));
+    let (stored, sent) = futures::join!(app.objects.put_stream(&key, source), feed(&app, body, sender));
     sent?;
     let stored = stored?;
-    let entry = ManifestFile { path: file, size_bytes: stored.size_bytes, sha256: stored.sha256 };
+    let entry =
+        ManifestFile { path: file, size_bytes: stored.size_bytes, sha256: stored.sha256, object: Some(key) };
     let answer = json!({ "path": entry.path, "size_bytes": entry.size_bytes, "sha256": entry.sha256 });
     let workspace = caller.workspace;
-    app.transaction(move |tx| async move {
-        if models::locked(&tx, workspace, model).await?.state != "uploading" {
-            return Err(Error::conflict("the model was completed meanwhile"));
-        }
-        models::note_file(&tx, &model.to_string(), &entry).await
-    })
-    .await?;
+    let noted = app
+        .transaction(move |tx| async move { models::note_file(&tx, workspace, model, &entry).await })
+        .await;
+    if let Err(error) = noted {
+        app.transaction(move |tx| async move { discarded::discard(&tx, &folder).await }).await?;
+        return Err(error);
+    }
     Ok(HttpResponse::Ok().json(answer))
 }
 
 async fn feed(
+    app: &App,
     mut body: Payload,
     to: tokio::sync::mpsc::Sender<std::io::Result<bytes::Bytes>>,
-    most: u64,
 ) -> Result<(), Error> {
+    let most = app.config.max_upload_bytes;
     let mut size = 0_u64;
-    while let Some(piece) = body.next().await {
-        let failure = match piece {
-            Ok(piece) if size + piece.len() as u64 <= most => {
+    loop {
+        let failure = match next_piece(app, &mut body).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(piece)) if size + piece.len() as u64 <= most => {
                 size += piece.len() as u64;
                 if to.send(Ok(piece)).await.is_err() {
                     return Ok(());
                 }
                 continue;
             }
-            Ok(_) => Error::TooLarge(most),
-            Err(error) => Error::Malformed(format!("the body broke off: {error}")),
+            Ok(Some(_)) => Error::TooLarge(most),
+            Err(error) => error,
         };
         // The store must not take what came so far for the whole.
         drop(to.send(Err(std::io::Error::other("the upload broke off"))).await);
         return Err(failure);
     }
-    Ok(())
 }
 
 /// One file, by presigned link.

@@ -103,14 +103,14 @@ pub(crate) async fn complete(
     if row.state == "ready" {
         return Ok(HttpResponse::Ok().json(view(&row)?));
     }
-    let files = models::files(app.store.read(), &row.id).await?;
+    let files = models::files(app.store.read(), &row).await?;
     if files.is_empty() {
         return Err(Error::field(
             "files",
             "no file was uploaded: PUT them to /api/v1/models/{id}/files/{path}",
         ));
     }
-    let done = models::complete(&app.objects, &row.prefix()?, files).await?;
+    let done = models::complete(&app.objects, &row.root()?, files).await?;
     let workspace = caller.workspace;
     let row = app
         .transaction(move |tx| async move { models::make_ready(&tx, workspace, model, done).await })
@@ -196,12 +196,6 @@ pub(crate) async fn remove(
     let workspace = caller.workspace;
     models::find(app.store.read(), workspace, model).await?;
     caller.need(Role::Member)?;
-    let row = app.transaction(move |tx| async move { models::delete(&tx, workspace, model).await }).await?;
-    // A trained model's files are its task's artifacts, and stay with it.
-    if row.task.is_none()
-        && let Err(error) = app.objects.delete_prefix(&row.prefix()?).await
-    {
-        tracing::warn!(%model, %error, "a deleted model's objects stay until they are removed by hand");
-    }
+    app.transaction(move |tx| async move { models::delete(&tx, workspace, model).await }).await?;
     Ok(HttpResponse::NoContent().finish())
 }

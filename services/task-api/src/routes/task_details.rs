@@ -1,4 +1,4 @@
-//! What is known of one task: stages, metrics, checkpoints, events, bill.
+//! What is known of one task: metrics, checkpoints, events, bill.
 
 use std::collections::BTreeMap;
 
@@ -24,54 +24,17 @@ use crate::{
     tasks,
 };
 
+/// Points of one answer; at least as many as one step has series.
+const LEAST_POINTS: usize = 1000;
+const MOST_POINTS: usize = 200_000;
+/// Facts of one page.
+const MOST_FACTS: u32 = 10_000;
+const DEFAULT_FACTS: u32 = 1000;
+
 /// The task of the caller's workspace.
 pub(super) async fn task_of(app: &App, caller: &Caller, path: &str) -> Result<(TaskId, TaskRow), Error> {
     let task = id(path, "task")?;
     Ok((task, TaskRow::find_in(app.store.read(), caller.workspace, task).await?))
-}
-
-/// Stages of the task, the latest attempt's beginning and end of each.
-#[utoipa::path(tag = "tasks", responses((status = 200), (status = 404, body = Problem)))]
-#[get("/api/v1/tasks/{id}/stages")]
-pub(crate) async fn stages(
-    app: Data<App>,
-    caller: Caller,
-    path: Path<String>,
-) -> Result<HttpResponse, Error> {
-    #[derive(FromQueryResult)]
-    struct Change {
-        epoch: i64,
-        stage: String,
-        state: String,
-        at_ms: i64,
-    }
-    let (task, row) = task_of(&app, &caller, &path).await?;
-    let sql = "SELECT epoch, stage, state, at_ms FROM stages WHERE task = $1 ORDER BY epoch, seq";
-    let changes: Vec<Change> = all(app.store.read(), sql, [task.to_string().into()]).await?;
-    let mut stages: Vec<(i64, String, i64, Option<i64>)> = Vec::new();
-    for change in changes {
-        if change.state == "started" {
-            stages.push((change.epoch, change.stage, change.at_ms, None));
-        } else if let Some(open) =
-            stages.iter_mut().rev().find(|stage| stage.0 == change.epoch && stage.1 == change.stage)
-        {
-            open.3 = Some(change.at_ms);
-        }
-    }
-    let leased = row.state()?.is_leased();
-    let view: Vec<Value> = stages
-        .into_iter()
-        .map(|(epoch, name, started, finished)| {
-            let state = match finished {
-                Some(_) => "finished",
-                None if leased && epoch == row.epoch => "running",
-                None => "interrupted",
-            };
-            json!({ "name": name, "state": state, "epoch": epoch, "started_at": time(started),
-                    "finished_at": finished.map(time) })
-        })
-        .collect();
-    Ok(HttpResponse::Ok().json(Page::whole(view)))
 }
 
 /// Which points are wanted.
@@ -82,9 +45,12 @@ pub(crate) struct MetricFilter {
     names: Option<String>,
     /// Only later steps.
     after_step: Option<u64>,
+    /// Points of one answer, 1000 to 200000.
+    limit: Option<usize>,
 }
 
-/// Metric series by name: `[[step, value], …]`.
+/// Metric series by name: `[[step, value], …]`, in the order of the steps. Where `has_more` is true, the rest comes after
+/// `next_after_step`.
 #[utoipa::path(tag = "tasks", params(MetricFilter), responses((status = 200), (status = 404, body = Problem)))]
 #[get("/api/v1/tasks/{id}/metrics")]
 pub(crate) async fn metrics(
@@ -93,29 +59,56 @@ pub(crate) async fn metrics(
     path: Path<String>,
     filter: Query<MetricFilter>,
 ) -> Result<HttpResponse, Error> {
-    #[derive(FromQueryResult)]
-    struct Point {
-        name: String,
-        step: i64,
-        value: Option<f64>,
-    }
     let (task, _) = task_of(&app, &caller, &path).await?;
     let after = filter.after_step.map_or(-1, |step| i64::try_from(step).unwrap_or(i64::MAX));
     let names: Vec<&str> =
         filter.names.as_deref().map(|names| names.split(',').take(64).collect()).unwrap_or_default();
+    let limit = filter.limit.unwrap_or(MOST_POINTS);
+    if !(LEAST_POINTS..=MOST_POINTS).contains(&limit) {
+        return Err(Error::field("limit", "must be 1000 to 200000"));
+    }
+    let mut points = points(&app, task, after, &names, limit + 1).await?;
+    let has_more = points.len() > limit;
+    if has_more {
+        whole_steps(&mut points);
+    }
+    let next = points.last().filter(|_| has_more).map(|point| point.step);
+    let mut series: BTreeMap<String, Vec<(i64, Option<f64>)>> = BTreeMap::new();
+    for point in points {
+        series.entry(point.name).or_default().push((point.step, point.value));
+    }
+    Ok(HttpResponse::Ok().json(json!({ "series": series, "has_more": has_more, "next_after_step": next })))
+}
+
+#[derive(FromQueryResult)]
+struct Point {
+    name: String,
+    step: i64,
+    value: Option<f64>,
+}
+
+async fn points(
+    app: &App,
+    task: TaskId,
+    after: i64,
+    names: &[&str],
+    most: usize,
+) -> Result<Vec<Point>, Error> {
     let mut sql = "SELECT name, step, value FROM metrics WHERE task = $1 AND step > $2".to_owned();
     let mut values: Vec<sea_orm::Value> = vec![task.to_string().into(), after.into()];
     if !names.is_empty() {
         sql = format!("{sql} AND name IN ({})", places(3, names.len()));
         values.extend(names.iter().map(|name| (*name).into()));
     }
-    let points: Vec<Point> =
-        all(app.store.read(), &format!("{sql} ORDER BY name, step LIMIT 200000"), values).await?;
-    let mut series: BTreeMap<String, Vec<(i64, Option<f64>)>> = BTreeMap::new();
-    for point in points {
-        series.entry(point.name).or_default().push((point.step, point.value));
-    }
-    Ok(HttpResponse::Ok().json(json!({ "series": series })))
+    all(app.store.read(), &format!("{sql} ORDER BY step, name LIMIT {most}"), values).await
+}
+
+/// Drops the last step, of which more may follow.
+fn whole_steps(points: &mut Vec<Point>) {
+    let last = points.last().map(|point| point.step);
+    let whole = points.iter().position(|point| Some(point.step) == last).unwrap_or(0);
+    // A step of more series than an answer holds cannot be told whole: it is cut rather than asked for again for ever.
+    points.truncate(if whole == 0 { points.len().saturating_sub(1) } else { whole });
 }
 
 /// Committed checkpoints, newest first.
@@ -149,17 +142,39 @@ pub(crate) async fn bill(app: Data<App>, caller: Caller, path: Path<String>) -> 
     Ok(HttpResponse::Ok().json(bill_view(&reply)))
 }
 
-/// Every fact about the task, in order.
-#[utoipa::path(tag = "tasks", responses((status = 200), (status = 404, body = Problem)))]
+/// Which facts are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FactFilter {
+    /// 1 to 10000; 1000 when absent.
+    limit: Option<u32>,
+    /// `next_cursor` of a page.
+    cursor: Option<String>,
+}
+
+/// Facts about the task, in order.
+#[utoipa::path(tag = "tasks", params(FactFilter), responses((status = 200), (status = 404, body = Problem)))]
 #[get("/api/v1/tasks/{id}/events")]
 pub(crate) async fn events(
     app: Data<App>,
     caller: Caller,
     path: Path<String>,
+    filter: Query<FactFilter>,
 ) -> Result<HttpResponse, Error> {
     let (task, _) = task_of(&app, &caller, &path).await?;
-    let sql = "SELECT * FROM event_log WHERE task = $1 ORDER BY id LIMIT 10000";
-    let rows: Vec<EventRow> = all(app.store.read(), sql, [task.to_string().into()]).await?;
-    let view: Vec<Value> = rows.iter().map(EventRow::view).collect::<Result<_, _>>()?;
-    Ok(HttpResponse::Ok().json(Page::whole(view)))
+    let limit = filter.limit.unwrap_or(DEFAULT_FACTS);
+    if !(1..=MOST_FACTS).contains(&limit) {
+        return Err(Error::field("limit", "must be 1 to 10000"));
+    }
+    let after: i64 = match &filter.cursor {
+        Some(text) => text.parse().map_err(|_| Error::field("cursor", "give `next_cursor` of a page"))?,
+        None => 0,
+    };
+    let sql = format!(
+        "SELECT * FROM event_log WHERE task = $1 AND id > $2 ORDER BY id LIMIT {}",
+        u64::from(limit) + 1
+    );
+    let rows: Vec<EventRow> = all(app.store.read(), &sql, [task.to_string().into(), after.into()]).await?;
+    let page = Page::cut(rows, limit, |row| row.id.to_string(), |row| row.view())?;
+    Ok(HttpResponse::Ok().json(page))
 }

@@ -128,6 +128,7 @@ async fn create_once(
             if let Some(key) = &remembered {
                 tasks::remember(&tx, key, &task.to_string()).await?;
             }
+            let new = tasks::still_there(&tx, new).await?;
             tasks::insert(&tx, new).await
         })
         .await;

@@ -5,7 +5,7 @@ use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trai
 
 /// task-api's migrations, oldest first.
 pub(crate) fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(Initial), Box::new(Context)]
+    vec![Box::new(Initial), Box::new(Data), Box::new(Epochs), Box::new(Context)]
 }
 
 struct Initial;
@@ -31,12 +31,50 @@ impl MigrationTrait for Initial {
     }
 }
 
+/// Uploads with an object each, datasets of several files, and objects that are to go.
+struct Data;
+
+impl MigrationName for Data {
+    fn name(&self) -> &'static str {
+        "task_api_0002_data"
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for Data {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for statement in DATA {
+            manager.get_connection().execute_unprepared(statement).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Where each epoch's work began, and checkpoints that were set back.
+struct Epochs;
+
+impl MigrationName for Epochs {
+    fn name(&self) -> &'static str {
+        "task_api_0003_epochs"
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for Epochs {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for statement in EPOCHS {
+            manager.get_connection().execute_unprepared(statement).await?;
+        }
+        Ok(())
+    }
+}
+
 /// How long a sequence a model takes.
 struct Context;
 
 impl MigrationName for Context {
     fn name(&self) -> &'static str {
-        "task_api_0003_context"
+        "task_api_0004_context"
     }
 }
 
@@ -48,6 +86,26 @@ impl MigrationTrait for Context {
         Ok(())
     }
 }
+
+const DATA: &[&str] = &[
+    "CREATE TABLE discarded (prefix TEXT PRIMARY KEY, at_ms BIGINT NOT NULL)",
+    "CREATE INDEX discarded_since ON discarded (at_ms)",
+    "ALTER TABLE model_files ADD COLUMN object TEXT",
+    "ALTER TABLE dataset_versions ADD COLUMN files TEXT",
+    "CREATE TABLE stage_progress (
+        task TEXT NOT NULL, stage TEXT NOT NULL, epoch BIGINT NOT NULL, seq BIGINT NOT NULL, done BIGINT NOT NULL,
+        total BIGINT NOT NULL, unit TEXT NOT NULL, PRIMARY KEY (task, stage)
+    )",
+    "CREATE INDEX metrics_by_step ON metrics (task, step, name)",
+];
+
+const EPOCHS: &[&str] = &[
+    // The step after which an epoch's work began; -1 when it began anew.
+    "CREATE TABLE epochs (
+        task TEXT NOT NULL, epoch BIGINT NOT NULL, after_step BIGINT NOT NULL, PRIMARY KEY (task, epoch)
+    )",
+    "ALTER TABLE checkpoints ADD COLUMN rejected BIGINT NOT NULL DEFAULT 0",
+];
 
 const ACCESS: &[&str] = &[
     "CREATE TABLE workspaces (id TEXT PRIMARY KEY, name TEXT NOT NULL, created_at_ms BIGINT NOT NULL)",

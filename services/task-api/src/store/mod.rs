@@ -44,8 +44,13 @@ pub(crate) fn places(from: usize, count: usize) -> String {
     (from..from + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Text that a `LIKE` takes literally, between wildcards.
+/// Text that a `LIKE … ESCAPE '\\'` takes literally, between wildcards.
 pub(crate) fn like(text: &str) -> String {
+    format!("%{}", like_start(text))
+}
+
+/// Text that a `LIKE … ESCAPE '\\'` takes literally, before a wildcard.
+pub(crate) fn like_start(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    format!("%{escaped}%")
+    format!("{escaped}%")
 }

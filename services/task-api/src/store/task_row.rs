@@ -88,7 +88,7 @@ impl TaskRow {
         row.ok_or_else(|| Error::not_found("task"))
     }
 
-    /// Ids of tasks for which `condition` holds, with one value.
+    /// Ids of tasks for which `condition` holds, with one value. One that does not read back is said and left out.
     pub(crate) async fn ids_where(db: &impl Sql, condition: &str, value: i64) -> Result<Vec<TaskId>, Error> {
         #[derive(FromQueryResult)]
         struct Id {
@@ -96,7 +96,11 @@ impl TaskRow {
         }
         let sql = format!("SELECT id FROM tasks WHERE {condition} ORDER BY id LIMIT 256");
         let rows: Vec<Id> = all(db, &sql, [value.into()]).await?;
-        rows.iter().map(|row| row.id.parse().map_err(|_| Error::stored("task id"))).collect()
+        let read = |row: &Id| {
+            let id = row.id.parse();
+            id.inspect_err(|error| tracing::error!(%error, id = row.id, "a stored task id is unusable")).ok()
+        };
+        Ok(rows.iter().filter_map(read).collect())
     }
 
     pub(crate) fn task(&self) -> Result<TaskId, Error> {

@@ -1,8 +1,9 @@
-//! Checkpoints: an upload becomes real here and nowhere else.
+//! Checkpoints: an upload becomes real here and nowhere else, and one that turns out to be damaged is set back.
 
+use anneal_artifacts::Prefix;
 use anneal_contracts::{
     event::{CheckpointCommitted, TaskEvent},
-    rpc::{CommitCheckpoint, Done, ResumePoint},
+    rpc::{CommitCheckpoint, Done, RejectCheckpoint, ResumePoint},
 };
 use anneal_domain::id::TaskId;
 use anneal_store::{Sql, Tx};
@@ -10,9 +11,12 @@ use sea_orm::FromQueryResult;
 
 use super::record;
 use crate::{
-    Error,
+    Error, discarded, projections,
     store::{TaskRow, all, one},
 };
+
+/// Committed checkpoints that are kept, and offered to the next worker, newest first.
+pub(super) const RESUME_POINTS: usize = 3;
 
 /// A committed checkpoint.
 #[derive(Clone, Debug, FromQueryResult)]
@@ -27,6 +31,8 @@ pub(crate) struct CheckpointRow {
     pub(crate) running_ms: i64,
     pub(crate) best: i64,
     pub(crate) created_at_ms: i64,
+    /// A worker could not go on from it.
+    pub(crate) rejected: i64,
 }
 
 /// Makes an uploaded checkpoint real. Committing it twice is committing it once; a stale epoch is fenced.
@@ -68,7 +74,23 @@ pub(crate) async fn commit(tx: &Tx, commit: &CommitCheckpoint) -> Result<Done, E
     };
     record::event(tx, &mut row, TaskEvent::CheckpointCommitted(committed), now).await?;
     row.save(tx, state, epoch).await?;
+    forget_superseded(tx, commit.task).await?;
     Ok(Done {})
+}
+
+/// Lets go of checkpoints that nobody goes on from: all but the newest ones and the best one.
+async fn forget_superseded(tx: &Tx, task: TaskId) -> Result<(), Error> {
+    let rows = of_task(&**tx, task).await?;
+    let best = rows.iter().position(|row| row.best != 0);
+    for (place, row) in rows.iter().enumerate().skip(RESUME_POINTS) {
+        if Some(place) == best {
+            continue;
+        }
+        tx.run("DELETE FROM checkpoints WHERE id = $1", [row.id.clone().into()]).await?;
+        let prefix = Prefix::parse(&row.prefix).map_err(|_| Error::stored("prefix"))?;
+        discarded::discard(tx, &prefix).await?;
+    }
+    Ok(())
 }
 
 /// What a worker names lies in its task's folder, and is spelt plainly.
@@ -80,10 +102,36 @@ pub(super) fn check_prefix(row: &TaskRow, prefix: &str) -> Result<(), Error> {
     Err(Error::field("prefix", "lies outside the task's folder"))
 }
 
-/// Every committed checkpoint, newest first.
+/// Takes note that a checkpoint cannot be gone on from: the epoch goes on from the one before. A stale epoch is fenced.
+pub(crate) async fn reject(tx: &Tx, reject: &RejectCheckpoint) -> Result<Done, Error> {
+    let now = tx.now_ms().await?;
+    let row = TaskRow::lock_held(tx, reject.task, reject.epoch, reject.worker, now).await?;
+    tracing::error!(task = row.id, checkpoint = %reject.checkpoint, reason = reject.reason, "a checkpoint is damaged");
+    tx.run(
+        "UPDATE checkpoints SET rejected = 1 WHERE id = $1 AND task = $2",
+        [reject.checkpoint.to_string().into(), row.id.clone().into()],
+    )
+    .await?;
+    begin_epoch(tx, &row).await?;
+    Ok(Done {})
+}
+
+/// The row's epoch goes on after the newest usable checkpoint.
+pub(super) async fn begin_epoch(tx: &Tx, row: &TaskRow) -> Result<(), Error> {
+    let usable = usable(&**tx, row.task()?).await?;
+    projections::begin_epoch(tx, &row.id, row.epoch, usable.map_or(-1, |kept| kept.step)).await
+}
+
+/// Every committed checkpoint, newest first: a later epoch's come before those it left behind, and damaged ones last.
 pub(crate) async fn of_task(db: &impl Sql, task: TaskId) -> Result<Vec<CheckpointRow>, Error> {
-    let sql = "SELECT * FROM checkpoints WHERE task = $1 ORDER BY step DESC, created_at_ms DESC, id DESC";
+    let sql = "SELECT * FROM checkpoints WHERE task = $1
+               ORDER BY rejected, epoch DESC, step DESC, created_at_ms DESC, id DESC";
     all(db, sql, [task.to_string().into()]).await
+}
+
+/// The newest that is not known to be damaged.
+pub(super) async fn usable(db: &impl Sql, task: TaskId) -> Result<Option<CheckpointRow>, Error> {
+    Ok(of_task(db, task).await?.into_iter().next().filter(|row| row.rejected == 0))
 }
 
 /// Where to go on from, newest first.

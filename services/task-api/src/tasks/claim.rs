@@ -13,9 +13,6 @@ use crate::{
     store::{TaskRow, from_json},
 };
 
-/// Committed checkpoints offered to the next worker, newest first.
-const RESUME_POINTS: usize = 3;
-
 /// Gives the lease of a queued task to the caller. A claim that is answered twice is one claim.
 pub(crate) async fn claim(tx: &Tx, claim: &ClaimTask, lease_ms: i64) -> Result<ClaimReply, Error> {
     let now = tx.now_ms().await?;
@@ -51,11 +48,12 @@ pub(crate) async fn claim(tx: &Tx, claim: &ClaimTask, lease_ms: i64) -> Result<C
     };
     record::event(tx, &mut row, TaskEvent::Claimed(claimed), now).await?;
     row.save(tx, state, epoch).await?;
+    checkpoint::begin_epoch(tx, &row).await?;
     won(tx, &row, lease_ms).await
 }
 
 async fn won(tx: &Tx, row: &TaskRow, lease_ms: i64) -> Result<ClaimReply, Error> {
-    let resume: Vec<ResumePoint> = checkpoint::newest(&**tx, row.task()?, RESUME_POINTS).await?;
+    let resume: Vec<ResumePoint> = checkpoint::newest(&**tx, row.task()?, checkpoint::RESUME_POINTS).await?;
     Ok(ClaimReply::Won(Box::new(ClaimedTask {
         task: row.task()?,
         workspace: row.workspace()?,

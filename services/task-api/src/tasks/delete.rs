@@ -1,9 +1,10 @@
-//! Removing a task that has ended, with everything that only it stands behind. Its models and its bill stay.
+//! Removing a task that has ended, with everything that only it stands behind, objects included. Its models and its bill stay.
 
+use anneal_artifacts::Prefix;
 use anneal_domain::id::{TaskId, WorkspaceId};
 use anneal_store::{Sql, Tx};
 
-use crate::{Error, store::TaskRow};
+use crate::{Error, discarded, store::TaskRow};
 
 /// Removes an ended task; one that has not ended is a conflict.
 pub(crate) async fn delete(tx: &Tx, workspace: WorkspaceId, task: TaskId) -> Result<(), Error> {
@@ -15,11 +16,21 @@ pub(crate) async fn delete(tx: &Tx, workspace: WorkspaceId, task: TaskId) -> Res
             state.as_str()
         )));
     }
-    let tables =
-        ["stages", "checkpoints", "finishes", "artifacts", "metrics", "logs", "progress", "event_log"];
+    let tables = [
+        "stages",
+        "checkpoints",
+        "finishes",
+        "artifacts",
+        "epochs",
+        "metrics",
+        "logs",
+        "progress",
+        "stage_progress",
+        "event_log",
+    ];
     for table in tables {
         tx.run(&format!("DELETE FROM {table} WHERE task = $1"), [row.id.clone().into()]).await?;
     }
     tx.run("DELETE FROM tasks WHERE id = $1", [row.id.into()]).await?;
-    Ok(())
+    discarded::discard(tx, &Prefix::task(workspace, task)).await
 }

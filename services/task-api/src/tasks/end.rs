@@ -1,13 +1,14 @@
 //! A lease is let go, or a task that nobody holds ends: what is common to every ending.
 
+use anneal_artifacts::Prefix;
 use anneal_contracts::event::{Artifact, Failure, TaskEvent, TaskFinished};
 use anneal_domain::task::TaskState;
-use anneal_store::Tx;
+use anneal_store::{Sql, Tx};
 use serde_json::{Map, Value};
 
 use super::{checkpoint, kept_model, record};
 use crate::{
-    Error,
+    Error, discarded,
     store::{TaskRow, to_json},
 };
 
@@ -41,6 +42,7 @@ pub(super) async fn end(
     row.updated_at_ms = now_ms;
     if state.is_terminal() {
         row.finished_at_ms = Some(now_ms);
+        leave_behind(tx, row, state).await?;
     }
     let failure = ending.failure.clone().filter(|_| state == TaskState::Failed);
     row.failure = failure.as_ref().map(to_json).transpose()?;
@@ -68,4 +70,18 @@ pub(super) async fn end(
         running_ms: row.running_ms,
     };
     record::event(tx, row, TaskEvent::Finished(Box::new(finished)), now_ms).await
+}
+
+/// Lets go of what an ended task does not need: uploads that nobody made real, and all its work when it was cancelled.
+async fn leave_behind(tx: &Tx, row: &TaskRow, state: TaskState) -> Result<(), Error> {
+    if state == TaskState::Cancelled {
+        for table in ["checkpoints", "artifacts"] {
+            tx.run(&format!("DELETE FROM {table} WHERE task = $1"), [row.id.clone().into()]).await?;
+        }
+    }
+    let task = Prefix::task(row.workspace()?, row.task()?);
+    for part in ["checkpoint", "artifact"] {
+        discarded::discard(tx, &task.join(part)?).await?;
+    }
+    Ok(())
 }

@@ -5,7 +5,8 @@ use anneal_domain::{
     FieldError,
     id::{DatasetId, ModelId, WorkspaceId},
     spec::{
-        CalibrationSource, CompilationSpec, EvaluationSpec, ModelSource, TaskSpec, TrainingKind, TrainingSpec,
+        CalibrationSource, CompilationSpec, EvaluationDataset, EvaluationSpec, ModelSource, TaskSpec,
+        TrainingKind, TrainingSpec,
     },
 };
 use anneal_store::Sql;
@@ -52,8 +53,10 @@ impl<'a> Use<'a> {
 const TEXT: [&str; 2] = ["pretrain", "sft"];
 
 /// Kinds of dataset whose rows a benchmark can have.
-fn kinds_of(benchmark: &str) -> &'static [&'static str] {
-    match benchmark {
+fn kinds_of(dataset: &EvaluationDataset) -> &'static [&'static str] {
+    match dataset.benchmark.as_str() {
+        // A task of the user's own says what its rows are.
+        _ if dataset.task.is_some() => &["evaluation", "pretrain", "sft"],
         "heldout_loss" => &["sft"],
         "perplexity" | "wikitext" | "lambada" | "lambada_openai" => &["evaluation", "pretrain"],
         // Their rows are a user's own, and may look like those of a conversation.
@@ -117,8 +120,7 @@ impl<D: Sql> Resolving<'_, D> {
         self.model("spec.model", spec.model, Some(spec.model_source)).await?;
         for (i, dataset) in spec.datasets.iter().enumerate() {
             let field = format!("spec.datasets[{i}].dataset");
-            let use_of =
-                Use { kinds: kinds_of(&dataset.benchmark), most_rows: dataset.limit.map(|rows| rows as u64) };
+            let use_of = Use { kinds: kinds_of(dataset), most_rows: dataset.limit.map(|rows| rows as u64) };
             self.dataset(&field, &format!("dataset.{i}"), dataset.dataset, use_of).await?;
         }
         Ok(())

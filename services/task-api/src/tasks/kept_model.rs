@@ -53,7 +53,7 @@ pub(super) async fn register(
     Ok(Some(model.id))
 }
 
-/// What was published, whole models before adapters; else the newest checkpoint of a training.
+/// What was published, whole models before adapters; else the newest usable checkpoint of a training.
 async fn folder(
     tx: &Tx,
     row: &TaskRow,
@@ -70,7 +70,7 @@ async fn folder(
     if let Some(artifact) = of_role("adapter") {
         return Ok(Some(("adapter", artifact)));
     }
-    let newest = checkpoint::of_task(&**tx, row.task()?).await?.into_iter().next();
+    let newest = checkpoint::usable(&**tx, row.task()?).await?;
     let format = if training.method == Method::Full { "huggingface" } else { "adapter" };
     Ok(newest.map(|kept| {
         let artifact = Artifact {

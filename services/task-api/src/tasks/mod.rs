@@ -21,10 +21,13 @@ mod renew;
 #[cfg(test)]
 mod schedules;
 mod stage;
+mod still_there;
 mod verb;
 mod wanted_spec;
 
-pub(crate) use checkpoint::{commit as commit_checkpoint, of_task as checkpoints_of};
+pub(crate) use checkpoint::{
+    commit as commit_checkpoint, of_task as checkpoints_of, reject as reject_checkpoint,
+};
 pub(crate) use claim::claim;
 pub(crate) use create::{NewTask, insert};
 pub(crate) use delete::delete;
@@ -32,13 +35,16 @@ pub(crate) use estimate::{Estimate, estimate};
 pub(crate) use finish::finish;
 pub(crate) use idempotency::{Key as IdempotencyKey, find as find_idempotent, remember};
 pub(crate) use inputs::{Resolved, resolve};
-pub(crate) use lose::{expire, expired};
-pub(crate) use query::{Filter, list};
-pub(crate) use record::{dispatch_again, unclaimed};
+pub(crate) use lose::{expire, expired, shorten, too_long};
+pub(crate) use query::{Filter, list, queues, unclaimed, user_of};
+pub(crate) use record::dispatch_again;
 pub(crate) use renew::renew;
 pub(crate) use stage::report as report_stage;
+pub(crate) use still_there::still_there;
 pub(crate) use verb::request;
 pub(crate) use wanted_spec::read as read_spec;
 
 /// An engine failure is tried again until this many attempts failed.
 pub(crate) const MOST_FAILED_ATTEMPTS: i64 = 3;
+/// Leases that may run out since the last checkpoint before the task fails: whatever kills its workers will go on to.
+pub(crate) const MOST_LOST_LEASES: i64 = 5;

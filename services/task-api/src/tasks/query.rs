@@ -1,12 +1,13 @@
-//! Listing tasks: filters and a cursor, newest first. Ids sort by the time they were made.
+//! Finding tasks: lists by filters and a cursor, newest first (ids sort by the time they were made), the queues, and who uses
+//! a thing.
 
 use anneal_domain::{
     id::{TaskId, WorkspaceId},
-    spec::TaskKind,
+    spec::{Pool, TaskKind},
     task::TaskState,
 };
-use anneal_store::Sql;
-use sea_orm::Value;
+use anneal_store::{Sql, Tx};
+use sea_orm::{FromQueryResult, Value};
 
 use crate::{
     Error,
@@ -51,4 +52,63 @@ pub(crate) async fn list(
     }
     let sql = format!("{sql} ORDER BY id DESC LIMIT {}", u64::from(limit) + 1);
     all(db, &sql, values).await
+}
+
+/// The unfinished task that works with a model or a dataset: named in its specification, or taken for it as an input.
+pub(crate) async fn user_of(tx: &Tx, workspace: WorkspaceId, id: &str) -> Result<Option<String>, Error> {
+    let sql = "SELECT id FROM tasks WHERE workspace = $1 AND finished_at_ms IS NULL
+                 AND (spec LIKE $2 OR inputs LIKE $2) LIMIT 1";
+    let used = tx.row(sql, [workspace.to_string().into(), format!("%{id}%").into()]).await?;
+    Ok(used.map(|row| row.try_get("", "id")).transpose()?)
+}
+
+/// The tasks that wait for one kind of worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Queue {
+    pub(crate) kind: TaskKind,
+    pub(crate) pool: Pool,
+    /// How many wait.
+    pub(crate) queued: u64,
+    /// When the one that waits longest was last dispatched.
+    pub(crate) oldest_dispatch_ms: i64,
+}
+
+/// Every queue in which a task waits.
+pub(crate) async fn queues(db: &impl Sql) -> Result<Vec<Queue>, Error> {
+    let mut queues = Vec::new();
+    for kind in TaskKind::ALL {
+        for pool in Pool::ALL {
+            let sql = "SELECT COUNT(*) AS queued, MIN(dispatched_at_ms) AS oldest FROM tasks
+                       WHERE state = 'queued' AND kind = $1 AND pool = $2";
+            let Some(row) = db.row(sql, [kind.as_str().into(), pool.as_str().into()]).await? else {
+                continue;
+            };
+            let queued = row.try_get::<i64>("", "queued")?.unsigned_abs();
+            if let Some(oldest_dispatch_ms) = row.try_get("", "oldest")? {
+                queues.push(Queue { kind, pool, queued, oldest_dispatch_ms });
+            }
+        }
+    }
+    Ok(queues)
+}
+
+/// Up to `most` tasks of a queue that have waited since before this time without a claim, longest first.
+pub(crate) async fn unclaimed(
+    db: &impl Sql,
+    queue: &Queue,
+    before_ms: i64,
+    most: u64,
+) -> Result<Vec<TaskId>, Error> {
+    #[derive(FromQueryResult)]
+    struct Id {
+        id: String,
+    }
+    let sql = format!(
+        "SELECT id FROM tasks WHERE state = 'queued' AND kind = $1 AND pool = $2 AND dispatched_at_ms < $3
+         ORDER BY dispatched_at_ms, id LIMIT {}",
+        most.min(256)
+    );
+    let values = [queue.kind.as_str().into(), queue.pool.as_str().into(), before_ms.into()];
+    let rows: Vec<Id> = all(db, &sql, values).await?;
+    rows.iter().map(|row| row.id.parse().map_err(|_| Error::stored("task id"))).collect()
 }

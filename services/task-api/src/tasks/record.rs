@@ -14,7 +14,7 @@ use anneal_domain::{
 };
 use anneal_runtime::clock::rfc3339;
 use anneal_store::{
-    Sql, Tx,
+    Tx,
     outbox::{self, OutboxMessage},
 };
 
@@ -74,11 +74,6 @@ fn envelope(row: &TaskRow, kind: &str, seq: u64, now_ms: i64) -> Result<Envelope
         seq,
         trace: row.trace().child(),
     })
-}
-
-/// Tasks that have waited since before this time without a claim.
-pub(crate) async fn unclaimed(db: &impl Sql, before_ms: i64) -> Result<Vec<TaskId>, Error> {
-    TaskRow::ids_where(db, "state = 'queued' AND dispatched_at_ms < $1", before_ms).await
 }
 
 /// Dispatches a task again that still waits since before this time; whether it did.

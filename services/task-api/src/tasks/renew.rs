@@ -12,7 +12,8 @@ pub(crate) async fn renew(tx: &Tx, renew: &RenewLease, lease_ms: i64) -> Result<
     let now = tx.now_ms().await?;
     let mut row = TaskRow::lock_held(tx, renew.task, renew.epoch, renew.worker, now).await?;
     let (state, epoch) = (row.state()?, row.epoch);
-    row.lease_until_ms = row.lease_until_ms.max(now + lease_ms);
+    // Never the later of the two: a clock that was set back would leave a lease that outlives its worker.
+    row.lease_until_ms = now + lease_ms;
     if watermark(&mut row, renew.seq, renew.running_ms, now) {
         record::usage(tx, &row, false, now).await?;
     }

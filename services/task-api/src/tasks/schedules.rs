@@ -7,7 +7,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use anneal_contracts::{
     Trace,
     event::{Artifact, RequeueReason},
-    rpc::{ClaimReply, ClaimTask, CommitCheckpoint, FinishTask, PlaceHoldReply, RenewLease},
+    rpc::{
+        ClaimReply, ClaimTask, CommitCheckpoint, FinishTask, PlaceHoldReply, RejectCheckpoint, RenewLease,
+    },
 };
 use anneal_domain::{
     Microcredits, Name,
@@ -41,6 +43,10 @@ enum Step {
     Reap,
     Sweep,
     Wait(u64),
+    /// The database's clock is set back.
+    SetBack(i64),
+    /// A worker finds the newest checkpoint damaged.
+    Reject(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -64,6 +70,8 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Reap),
         1 => Just(Step::Sweep),
         3 => (0..60_000_u64).prop_map(Step::Wait),
+        1 => (0..7_200_000_i64).prop_map(Step::SetBack),
+        1 => (0..3_usize).prop_map(Step::Reject),
     ]
 }
 
@@ -82,6 +90,12 @@ struct Schedule<'a> {
     last_claim: Option<(ClaimTask, u64)>,
     last_finish: Option<FinishTask>,
     seq: u64,
+    /// True time, which is never set back: how long it has gone on, and when the newest epoch began.
+    elapsed_ms: i64,
+    claimed_ms: i64,
+    /// Leases lost since the last checkpoint, and whether the newest epoch has left one.
+    lost: i64,
+    kept: bool,
 }
 
 async fn world(folder: &std::path::Path) -> World {
@@ -121,15 +135,27 @@ impl<'a> Schedule<'a> {
         };
         let begun = world.store.transaction(move |tx| async move {
             // What earlier schedules left would be reaped and swept again and again.
-            for table in ["tasks", "checkpoints", "models", "outbox", "finishes", "artifacts"] {
+            for table in ["tasks", "checkpoints", "models", "outbox", "finishes", "artifacts", "epochs"] {
                 tx.run(&format!("DELETE FROM {table}"), []).await?;
             }
             tasks::insert(&tx, new).await
         });
         begun.await.unwrap();
         let workers = [WorkerId::new(), WorkerId::new(), WorkerId::new()];
-        let held = BTreeMap::new();
-        Self { world, workspace, task, workers, held, last_claim: None, last_finish: None, seq: 0 }
+        Self {
+            world,
+            workspace,
+            task,
+            workers,
+            held: BTreeMap::new(),
+            last_claim: None,
+            last_finish: None,
+            seq: 0,
+            elapsed_ms: 0,
+            claimed_ms: 0,
+            lost: 0,
+            kept: false,
+        }
     }
 
     async fn row(&self) -> TaskRow {
@@ -222,6 +248,25 @@ impl<'a> Schedule<'a> {
                 });
                 let reply = reply.await;
                 self.effect(held, &before, reply).await;
+                if held {
+                    (self.lost, self.kept) = (0, true);
+                }
+            }
+            Step::Reject(worker) => {
+                let Some(epoch) = self.held.get(&worker).copied() else { return };
+                let newest = self.usable().await;
+                let Some(checkpoint) = newest else { return };
+                let ask = RejectCheckpoint {
+                    task,
+                    worker: self.workers[worker],
+                    epoch,
+                    checkpoint,
+                    reason: "damaged".to_owned(),
+                };
+                let held = self.holds(&before, worker);
+                let reply = self.run(|tx| async move { tasks::reject_checkpoint(&tx, &ask).await }).await;
+                self.effect(held, &before, reply).await;
+                assert_eq!(self.usable().await == Some(checkpoint), !held);
             }
             Step::Finish(worker, outcome) => {
                 let Some(epoch) = self.held.get(&worker).copied() else { return };
@@ -267,16 +312,46 @@ impl<'a> Schedule<'a> {
                 for task in due {
                     self.run(move |tx| async move { tasks::expire(&tx, task).await }).await.unwrap();
                 }
+                if mine {
+                    self.lost += i64::from(!self.kept);
+                    let given_up = before.state == "running" && self.lost >= tasks::MOST_LOST_LEASES;
+                    assert_eq!(self.row().await.state == "failed", given_up, "{} leases lost", self.lost);
+                }
+                for task in tasks::too_long(self.world.store.read(), now, LEASE_MS).await.unwrap() {
+                    self.run(move |tx| async move { tasks::shorten(&tx, task, LEASE_MS).await })
+                        .await
+                        .unwrap();
+                }
+                assert!(
+                    self.row().await.lease_until_ms <= now + 2 * LEASE_MS,
+                    "a dead worker's task is stranded"
+                );
             }
             Step::Sweep => {
                 let before_ms = self.world.clock.unix_ms() - 60_000;
-                for task in tasks::unclaimed(self.world.store.read(), before_ms).await.unwrap() {
+                let queues = tasks::queues(self.world.store.read()).await.unwrap();
+                assert_eq!(
+                    queues.iter().map(|queue| queue.queued).sum::<u64>() == 1,
+                    before.state == "queued"
+                );
+                let mut due = Vec::new();
+                for queue in &queues {
+                    let read = self.world.store.read();
+                    due.extend(tasks::unclaimed(read, queue, before_ms, queue.queued).await.unwrap());
+                }
+                let waited = before.state == "queued" && before.dispatched_at_ms < before_ms;
+                assert_eq!(due.contains(&task), waited);
+                for task in due {
                     self.run(move |tx| async move { tasks::dispatch_again(&tx, task, before_ms).await })
                         .await
                         .unwrap();
                 }
             }
-            Step::Wait(ms) => self.world.clock.advance(Duration::from_millis(ms)),
+            Step::Wait(ms) => {
+                self.elapsed_ms += i64::try_from(ms).unwrap();
+                self.world.clock.advance(Duration::from_millis(ms));
+            }
+            Step::SetBack(ms) => self.world.clock.set_unix_ms(self.world.clock.unix_ms() - ms),
         }
         self.check(&before).await;
     }
@@ -313,23 +388,36 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    async fn check(&self, before: &TaskRow) {
+    /// The newest checkpoint that is not known to be damaged.
+    async fn usable(&self) -> Option<CheckpointId> {
+        let kept = tasks::checkpoints_of(self.world.store.read(), self.task).await.unwrap();
+        kept.iter().find(|row| row.rejected == 0).map(|row| row.id.parse().unwrap())
+    }
+
+    async fn check(&mut self, before: &TaskRow) {
         let after = self.row().await;
+        if after.epoch != before.epoch {
+            (self.claimed_ms, self.kept) = (self.elapsed_ms, false);
+        }
         let (from, to) = (before.state().unwrap(), after.state().unwrap());
         assert!(!from.is_terminal() || from == to, "{from:?} became {to:?}");
         assert!(after.epoch >= before.epoch && after.epoch <= before.epoch + 1);
         assert_eq!(to.is_leased(), after.worker.is_some(), "a lease has a worker, and only a lease");
         assert_eq!(to.is_leased(), after.lease_until_ms > 0);
-        assert!(after.running_ms <= self.world.clock.unix_ms() - after.claimed_at_ms);
+        assert!(
+            after.running_ms <= self.elapsed_ms - self.claimed_ms,
+            "more is charged than the lease lasted"
+        );
         assert!(after.epoch != before.epoch || after.running_ms >= before.running_ms, "charged time fell");
         assert_eq!(to.is_terminal(), after.finished_at_ms.is_some());
         if to == TaskState::Cancelled {
             assert_eq!(after.model, None, "a cancelled task keeps no model");
         }
-        let kept = tasks::checkpoints_of(self.world.store.read(), self.task).await.unwrap();
-        if to == TaskState::Stopped && !kept.is_empty() {
+        if to == TaskState::Stopped && from != to && self.usable().await.is_some() {
             assert!(after.model.is_some(), "a stopped training keeps the model of its last checkpoint");
         }
+        let kept = tasks::checkpoints_of(self.world.store.read(), self.task).await.unwrap().len();
+        assert!(kept <= 4, "{kept} checkpoints are kept: three to go on from, and the best");
         let models = "SELECT COUNT(*) AS n FROM models WHERE task = $1";
         let models = self.world.store.read().row(models, [after.id.clone().into()]).await.unwrap().unwrap();
         assert_eq!(models.try_get::<i64>("", "n").unwrap(), i64::from(after.model.is_some()));
@@ -355,4 +443,25 @@ fn no_schedule_breaks_an_invariant() {
         Ok(())
     });
     outcome.unwrap();
+}
+
+#[tokio::test]
+async fn a_task_that_kills_its_workers_is_given_up_unless_they_get_on_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = world(folder.path()).await;
+    for checkpoints in [false, true] {
+        let mut schedule = Schedule::begin(&world).await;
+        for _ in 0..tasks::MOST_LOST_LEASES {
+            assert_eq!(schedule.row().await.state, "queued");
+            schedule.take(Step::Claim(0)).await;
+            if checkpoints {
+                schedule.take(Step::Checkpoint(0)).await;
+            }
+            schedule.take(Step::Wait(LEASE_MS.unsigned_abs())).await;
+            schedule.take(Step::Reap).await;
+        }
+        let row = schedule.row().await;
+        assert_eq!(row.state, if checkpoints { "queued" } else { "failed" });
+        assert_eq!(row.failure.is_some_and(|failure| failure.contains("workers_lost")), !checkpoints);
+    }
 }

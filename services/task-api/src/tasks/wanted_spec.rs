@@ -10,12 +10,24 @@ use serde_json::Value;
 use crate::form;
 
 /// Rules over several fields: what stands in for a wrong first one says nothing about the others.
-const FOLLOWING: [(&str, &[&str]); 7] = [
+const FOLLOWING: [(&str, &[&str]); 9] = [
     (
         "spec.task_type",
-        &["spec.method", "spec.dpo", "spec.packing", "spec.dataset", "spec.full.min_learning_rate"],
+        &[
+            "spec.method",
+            "spec.dpo",
+            "spec.packing",
+            "spec.loss_on",
+            "spec.dataset",
+            "spec.full.min_learning_rate",
+        ],
     ),
-    ("spec.method", &["spec.full", "spec.lora", "spec.full.min_learning_rate"]),
+    (
+        "spec.method",
+        &["spec.full", "spec.lora", "spec.full.min_learning_rate", "spec.lora.double_quantization"],
+    ),
+    ("spec.split", &["spec.eval_interval", "spec.early_stopping_patience"]),
+    ("spec.schedule", &["spec.full.min_learning_rate"]),
     ("spec.learning_rate", &["spec.full.min_learning_rate"]),
     ("spec.micro_batch_size", &["spec.gradient_accumulation_steps", "spec.global_batch_size"]),
     ("spec.gradient_accumulation_steps", &["spec.global_batch_size"]),

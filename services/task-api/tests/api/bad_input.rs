@@ -175,3 +175,31 @@ async fn wrong_models_are_refused_by_file() {
     stack.send(big.body(vec![0; 2 << 20])).await.expect(413);
     stack.post(&format!("/api/v1/models/{id}/complete"), &Value::Null).await.expect(422);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn benchmarks_are_listed_and_a_users_own_is_held_within_its_dataset() {
+    let stack = Stack::start().await;
+    let listed = stack.get("/api/v1/benchmarks").await.expect(200);
+    let names: Vec<&str> =
+        listed["data"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    assert!(names.contains(&"gsm8k") && names.contains(&"ceval-valid"));
+    let model = stack.model().await;
+    let rows = "{\"question\":\"1+1\",\"answer\":\"2\"}\n";
+    let made = stack.upload("name=mine&filename=test.jsonl&kind=evaluation", rows).await.expect(201);
+    let own = json!({ "doc_to_text": "{{question}}", "doc_to_target": "answer", "test_split": "test" });
+    let entry =
+        |alias: &str| json!({ "benchmark": "mine", "dataset": made["id"], "task": own, "alias": alias });
+    let body = |datasets: Value| {
+        json!({ "name": "e", "spec": { "kind": "evaluation", "model_source": "builtin", "model": model,
+                                       "datasets": datasets } })
+    };
+    let sound = body(json!([entry("first"), entry("second")]));
+    stack.post("/api/v1/tasks", &sound).await.expect(202);
+    let twice = stack.post("/api/v1/tasks", &body(json!([entry("same"), entry("same")]))).await;
+    assert_eq!(twice.fields(), ["spec.datasets[1].alias"]);
+    let mut outside = entry("x");
+    outside["task"]["include"] = json!("/etc/passwd");
+    outside["task"]["dataset_name"] = json!("../../other");
+    let refused = stack.post("/api/v1/tasks", &body(json!([outside]))).await;
+    assert_eq!(refused.fields(), ["spec.datasets[0].task.include", "spec.datasets[0].task.dataset_name"]);
+}

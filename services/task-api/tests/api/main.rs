@@ -4,10 +4,13 @@
 mod access;
 mod bad_input;
 mod builtins;
+mod datasets;
 mod document;
 mod files;
 mod isolation;
+mod objects;
 mod once;
 mod openai;
+mod results;
 mod stack;
 mod tasks;

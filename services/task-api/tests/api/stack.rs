@@ -1,22 +1,25 @@
 //! The service under test, and a client of it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
-use anneal_artifacts::ObjectsConfig;
+use anneal_artifacts::{ObjectStore, ObjectsConfig};
 use anneal_bus::{Bus, BusConfig};
 use anneal_contracts::{
     rpc::{
-        AuditReply, AuditRequest, BalanceReply, BalanceRequest, Done, PlaceHold, PlaceHoldReply, QuoteReply,
-        QuoteRequest, Refusal, ReleaseHold, TopUp,
+        AuditReply, AuditRequest, BalanceReply, BalanceRequest, BillReply, BillRequest, Done, PlaceHold,
+        PlaceHoldReply, QuoteReply, QuoteRequest, Refusal, ReleaseHold, TopUp,
     },
     subject::rpc,
 };
 use anneal_domain::{
     Microcredits,
-    id::{HoldId, WorkspaceId},
+    id::{HoldId, TaskId, WorkspaceId},
 };
 use anneal_runtime::{CancellationToken, Secret, tasks};
 use anneal_task_api::{Config, Database, Running, start};
@@ -36,9 +39,13 @@ pub(crate) struct Stack {
     pub(crate) released: Arc<AtomicU64>,
     /// Billing refuses every hold while this is set.
     pub(crate) poor: Arc<AtomicBool>,
+    /// Billing answers no hold while this is locked.
+    pub(crate) gate: Arc<tokio::sync::RwLock<()>>,
+    /// The store under the service.
+    pub(crate) objects: ObjectStore,
     http: reqwest::Client,
     stop: CancellationToken,
-    _running: Running,
+    running: Option<Running>,
     _objects: Objects,
     _nats: Nats,
     _folder: TempDir,
@@ -73,24 +80,31 @@ impl Answer {
 
 impl Stack {
     pub(crate) async fn start() -> Self {
+        Self::start_with(|config| config).await
+    }
+
+    /// Starts with settings of the test's own.
+    pub(crate) async fn start_with(change: impl FnOnce(Config) -> Config) -> Self {
         let (nats, objects, folder) =
             (Nats::start().await, Objects::start().await, tempfile::tempdir().unwrap());
         let bus = Bus::connect(&BusConfig::anonymous(nats.url()), "test").await.unwrap();
         let stop = CancellationToken::new();
         let (held, released) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
         let poor = Arc::new(AtomicBool::new(false));
-        script_billing(&bus, &stop, [&held, &released], &poor);
+        let gate = Arc::default();
+        script_billing(&bus, &stop, [&held, &released], &poor, &gate);
         let inference_url = echo().await;
-        let config = Config {
+        let to_objects = ObjectsConfig {
+            endpoint: objects.endpoint(),
+            access_key: Objects::ACCESS_KEY.to_owned(),
+            secret_key: Secret::new(Objects::SECRET_KEY),
+            bucket: Objects::BUCKET.to_owned(),
+            ..ObjectsConfig::default()
+        };
+        let config = change(Config {
             listen: "127.0.0.1:0".to_owned(),
             nats: BusConfig::anonymous(nats.url()),
-            objects: ObjectsConfig {
-                endpoint: objects.endpoint(),
-                access_key: Objects::ACCESS_KEY.to_owned(),
-                secret_key: Secret::new(Objects::SECRET_KEY),
-                bucket: Objects::BUCKET.to_owned(),
-                ..ObjectsConfig::default()
-            },
+            objects: to_objects.clone(),
             database: Database { url: format!("sqlite://{}?mode=rwc", folder.path().join("a.db").display()) },
             inference_url,
             bootstrap_key: Secret::new(ADMIN_KEY),
@@ -98,8 +112,9 @@ impl Stack {
             max_upload_bytes: 1 << 20,
             sweep_ms: 50,
             lease_ms: 1_500,
+            discard_after_ms: 0,
             ..Config::default()
-        };
+        });
         let running = start(config, stop.clone()).await.unwrap();
         let url = format!("http://{}", running.address);
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
@@ -109,13 +124,21 @@ impl Stack {
             held,
             released,
             poor,
+            gate,
+            objects: ObjectStore::connect(&to_objects),
             http,
             stop,
-            _running: running,
+            running: Some(running),
             _objects: objects,
             _nats: nats,
             _folder: folder,
         }
+    }
+
+    /// Stops the service; broker and store stay.
+    pub(crate) async fn stop(&mut self) {
+        self.stop.cancel();
+        self.running.take().unwrap().wait().await.unwrap();
     }
 
     pub(crate) fn request(&self, method: Method, path: &str, key: &str) -> reqwest::RequestBuilder {
@@ -249,18 +272,25 @@ fn script_billing(
     stop: &CancellationToken,
     [held, released]: [&Arc<AtomicU64>; 2],
     poor: &Arc<AtomicBool>,
+    gate: &Arc<tokio::sync::RwLock<()>>,
 ) {
+    let billed: Arc<Mutex<HashMap<TaskId, WorkspaceId>>> = Arc::default();
     let answer = |subject: &'static str, work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
         tasks::spawn(subject, work);
     };
     let (to, until, count, poor) = (bus.clone(), stop.clone(), held.clone(), poor.clone());
+    let (gate, holds) = (gate.clone(), billed.clone());
     answer(
         rpc::PLACE_HOLD,
         Box::pin(async move {
-            let hold = move |_: anneal_bus::Request<PlaceHold>| {
+            let hold = move |request: anneal_bus::Request<PlaceHold>| {
                 count.fetch_add(1, Ordering::SeqCst);
                 let poor = poor.load(Ordering::SeqCst);
+                let PlaceHold { task, quote } = request.body;
+                holds.lock().unwrap().insert(task, quote.workspace);
+                let gate = gate.clone();
                 async move {
+                    drop(gate.read().await);
                     if poor {
                         let message = "0 credits are free, 100 are needed".to_owned();
                         return Err(Refusal {
@@ -336,4 +366,36 @@ fn script_billing(
             to.serve(rpc::BALANCE, "billing", until, balance).await.unwrap();
         }),
     );
+    let (to, until) = (bus.clone(), stop.clone());
+    answer(
+        rpc::BILL,
+        Box::pin(async move {
+            let bill = move |request: anneal_bus::Request<BillRequest>| {
+                let BillRequest { workspace, task } = request.body;
+                let known = billed.lock().unwrap().get(&task) == Some(&workspace);
+                async move { if known { Ok(nothing_billed(task)) } else { Err(no_bill()) } }
+            };
+            to.serve(rpc::BILL, "billing", until, bill).await.unwrap();
+        }),
+    );
+}
+
+fn no_bill() -> Refusal {
+    Refusal { code: "not_found".to_owned(), message: "there is no such bill".to_owned(), retryable: false }
+}
+
+fn nothing_billed(task: TaskId) -> BillReply {
+    let nothing = Microcredits(0);
+    BillReply {
+        task,
+        rate_per_hour: nothing,
+        quoted: nothing,
+        held: nothing,
+        captured: nothing,
+        released: nothing,
+        credited: nothing,
+        running_ms: 0,
+        closed: true,
+        postings: Vec::new(),
+    }
 }

@@ -24,9 +24,9 @@ use serde_json::{Map, Value, json};
 
 use crate::stack::{ADMIN_KEY, Stack};
 
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
-async fn created(stack: &Stack) -> (TaskId, Value) {
+pub(crate) async fn created(stack: &Stack) -> (TaskId, Value) {
     let body = stack.training().await;
     let task = stack.post("/api/v1/tasks", &body).await.expect(202);
     (task["id"].as_str().unwrap().parse().unwrap(), task)
@@ -44,7 +44,7 @@ pub(crate) async fn claim(
     }
 }
 
-async fn say<T: Serialize>(
+pub(crate) async fn say<T: Serialize>(
     stack: &Stack,
     workspace: WorkspaceId,
     task: TaskId,
@@ -67,6 +67,7 @@ async fn say<T: Serialize>(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one life, told in one piece")]
 async fn a_task_lives_from_post_to_its_model_under_one_trace() {
     let stack = Stack::start().await;
     let trace = Trace::fresh();

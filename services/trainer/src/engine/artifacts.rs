@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anneal_contracts::engine::Method;
+use anneal_contracts::engine::{Method, TrainerSpec};
 use anneal_model::{
     Source,
     save::{FolderParts, StoredType},
@@ -30,11 +30,21 @@ pub(crate) fn save_result(session: &Session, source: &Source) -> Result<Artifact
     Ok(Artifacts { model_dir, adapter_dir })
 }
 
+/// The file of the trained weights in a folder that [`save`] wrote.
+pub(crate) fn weights_file(method: Method) -> &'static str {
+    if method == Method::Full { "model.safetensors" } else { "adapter_model.safetensors" }
+}
+
+/// What an adapter names as its base.
+fn base_name(spec: &TrainerSpec) -> &str {
+    spec.model_name.as_deref().unwrap_or(&spec.model)
+}
+
 /// Writes the trained weights to `folder`: the whole model in fp32, or the adapter.
 pub(crate) fn save(session: &Session, source: &Source, folder: &Path) -> Result<()> {
     let save = || -> anneal_model::Result<()> {
         if session.plan.spec.method != Method::Full {
-            return save_adapter(&session.decoder, folder, &session.plan.spec.model);
+            return save_adapter(&session.decoder, folder, base_name(&session.plan.spec));
         }
         let tokenizer = source.tokenizer()?;
         let template = source.chat_template()?;

@@ -7,7 +7,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     fs::File,
     io::Read,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use anneal_contracts::engine::{Line, TrainerSpec};
@@ -20,7 +20,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
-    Error, Output, Result, artifacts,
+    Error, Output, Result, artifacts, best,
+    point::Point,
     session::{Position, Session},
 };
 
@@ -31,11 +32,14 @@ pub(crate) const OPTIMIZER_FILE: &str = "optimizer.safetensors";
 /// transformers' view of the run.
 pub(crate) const TRAINER_FILE: &str = "trainer_state.json";
 
+/// The shape of [`SavedState`].
+pub(crate) const FORMAT: u32 = 2;
+
 /// `training_state.json`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SavedState {
-    /// 1.
+    /// [`FORMAT`].
     pub(crate) format: u32,
     pub(crate) position: Position,
     pub(crate) optimizer_steps: u64,
@@ -43,16 +47,21 @@ pub(crate) struct SavedState {
     pub(crate) recipe: Map<String, Value>,
     /// Items and checksum of the training part.
     pub(crate) corpus: (u64, u32),
+    /// What the weights are built on: see `base::checksum`.
+    pub(crate) base: u32,
+    /// The instruction set the kernels used: another one gives the same results within rounding only.
+    pub(crate) isa: String,
     /// Every other file's length and CRC-32C.
     pub(crate) files: BTreeMap<String, (u64, u32)>,
 }
 
 /// The fields of a spec that say what a step computes; the others may differ when a run is continued.
 pub(crate) fn recipe(spec: &TrainerSpec) -> Map<String, Value> {
-    const FREE: [&str; 16] = [
+    const FREE: [&str; 17] = [
         "device",
         "threads",
         "model",
+        "model_name",
         "initial_weights",
         "dataset",
         "dataset_format",
@@ -78,13 +87,13 @@ pub(crate) fn recipe(spec: &TrainerSpec) -> Map<String, Value> {
     recipe
 }
 
-/// Writes the run's checkpoint, tells it, and deletes the oldest beyond those to keep.
-pub(crate) fn save(
-    session: &Session,
-    source: &Source,
-    history: &[Value],
-    output: &mut Output,
-) -> Result<PathBuf> {
+/// The instruction set in use.
+pub(crate) fn isa() -> String {
+    format!("{:?}", anneal_kernels::isa())
+}
+
+/// Writes the run's checkpoint and tells it.
+pub(crate) fn save(session: &Session, source: &Source, history: &[Point], output: &mut Output) -> Result<()> {
     let step = session.position.step;
     let root = &session.plan.output_dir;
     let folder = root.join(format!("checkpoint-{step}"));
@@ -93,21 +102,26 @@ pub(crate) fn save(
     artifacts::save(session, source, &partial)?;
     save_moments(session, &partial.join(OPTIMIZER_FILE))?;
     write_json(&partial.join(TRAINER_FILE), &trainer_state(session, history))?;
+    best::add_to(session, &partial)?;
     let state = SavedState {
-        format: 1,
+        format: FORMAT,
         position: session.position.clone(),
         optimizer_steps: session.optimizer.steps(),
         recipe: recipe(&session.plan.spec),
         corpus: (session.corpus.train.len(), session.corpus.train.checksum()),
+        base: session.base,
+        isa: isa(),
         files: checksums(&partial)?,
     };
     write_json(&partial.join(STATE_FILE), &json!(state))?;
     remove(&folder)?;
     std::fs::rename(&partial, &folder).map_err(|error| Error::io(&folder, error))?;
     let best = session.position.best.is_some_and(|(best, _)| best == step);
+    if best {
+        best::keep(session, &session.position, &folder)?;
+    }
     output.line(&Line::Checkpoint { step, path: folder.display().to_string(), best });
-    prune(session)?;
-    Ok(folder)
+    Ok(())
 }
 
 fn save_moments(session: &Session, path: &Path) -> Result<()> {
@@ -126,9 +140,9 @@ fn save_moments(session: &Session, path: &Path) -> Result<()> {
 }
 
 /// transformers' `TrainerState`.
-fn trainer_state(session: &Session, history: &[Value]) -> Value {
+fn trainer_state(session: &Session, history: &[Point]) -> Value {
     let (spec, position) = (&session.plan.spec, &session.position);
-    let best = position.best.map(|(step, _)| session.plan.output_dir.join(format!("checkpoint-{step}")));
+    let best = position.best.map(|(step, _)| format!("checkpoint-{step}"));
     json!({
         "best_global_step": position.best.map(|(step, _)| step),
         "best_metric": position.best.map(|(_, loss)| loss),
@@ -139,7 +153,7 @@ fn trainer_state(session: &Session, history: &[Value]) -> Value {
         "is_hyper_param_search": false,
         "is_local_process_zero": session.plan.rank.leads(),
         "is_world_process_zero": session.plan.rank.leads(),
-        "log_history": history,
+        "log_history": history.iter().map(Point::entry).collect::<Vec<_>>(),
         "logging_steps": spec.log_interval,
         "max_steps": session.steps(),
         "num_input_tokens_seen": position.tokens,
@@ -193,7 +207,7 @@ fn checksum(path: &Path) -> std::io::Result<(u64, u32)> {
 }
 
 /// Deletes the oldest checkpoints beyond those to keep; the best one stays.
-fn prune(session: &Session) -> Result<()> {
+pub(crate) fn prune(session: &Session) -> Result<()> {
     let root = &session.plan.output_dir;
     let best = session.position.best.map(|(step, _)| step);
     let mut steps = Vec::new();

@@ -18,6 +18,8 @@ use super::{
 
 /// Rows that are tokenised at a time.
 const BATCH_ROWS: usize = 512;
+/// Text, or bytes of the file, that are tokenised at a time, and one row more: a row may be as long as a book.
+const BATCH_BYTES: u64 = 4 << 20;
 /// Dropped rows that are named one by one.
 const NAMED_ROWS: usize = 20;
 
@@ -96,10 +98,7 @@ impl<'a> Builder<'a> {
         let mut rows: Vec<(u64, Row)> = Vec::with_capacity(BATCH_ROWS);
         loop {
             stop.check()?;
-            rows.clear();
-            for item in reader.by_ref().take(BATCH_ROWS) {
-                rows.push(item.map_err(|row| Error::Row { file: path.to_owned(), row })?);
-            }
+            fill(&mut rows, &mut reader).map_err(|row| Error::Row { file: path.to_owned(), row })?;
             if rows.is_empty() {
                 break;
             }
@@ -193,6 +192,20 @@ impl<'a> Builder<'a> {
     }
 }
 
+/// Reads the next rows, at least one where there are any: a batch of them.
+fn fill(rows: &mut Vec<(u64, Row)>, reader: &mut Reader) -> Result<(), RowError> {
+    rows.clear();
+    let start = reader.bytes_read();
+    let mut characters = 0;
+    while rows.len() < BATCH_ROWS && characters.max(reader.bytes_read().saturating_sub(start)) < BATCH_BYTES {
+        let Some(row) = reader.next() else { break };
+        let row = row?;
+        characters += row.1.characters();
+        rows.push(row);
+    }
+    Ok(())
+}
+
 impl Tally {
     fn report(&self, output: &mut Output, plan: &Plan, left_over: usize) {
         let length = plan.spec.sequence_length;
@@ -214,5 +227,38 @@ impl Tally {
                 format!("the last {left_over} tokens fill no chunk of {length} and are left out"),
             );
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use anneal_datasets::Kind;
+
+    use super::*;
+
+    /// How many rows each batch of a file of `count` texts of `length` bytes has.
+    fn batches(count: usize, length: usize) -> Vec<usize> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.jsonl");
+        let row = serde_json::json!({"text": "a".repeat(length)}).to_string() + "\n";
+        std::fs::write(&path, row.repeat(count)).unwrap();
+        let mut reader = Reader::open(&path, Some(Kind::Pretrain), None).unwrap();
+        let (mut rows, mut sizes) = (Vec::new(), Vec::new());
+        loop {
+            fill(&mut rows, &mut reader).unwrap();
+            if rows.is_empty() {
+                return sizes;
+            }
+            sizes.push(rows.len());
+        }
+    }
+
+    #[test]
+    fn a_batch_is_bounded_by_rows_and_by_bytes() {
+        assert_eq!(batches(600, 8), [512, 88]);
+        let long = batches(5, 3 << 20);
+        assert!(long.iter().all(|&rows| (1..=2).contains(&rows)), "{long:?}");
+        assert_eq!(long.iter().sum::<usize>(), 5);
     }
 }

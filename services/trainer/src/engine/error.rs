@@ -47,14 +47,14 @@ pub enum Error {
         reason: String,
     },
     /// Loss or gradient are not finite any more.
-    #[error("step {step}: the {what} is not finite; the weights before this step are kept{hint}")]
+    #[error("step {step}: the {what} is not finite; {kept}")]
     Diverged {
-        /// The step that could not be done.
+        /// The step that could not be done, or could not be validated.
         step: u64,
-        /// `loss` or `gradient norm`.
+        /// `loss`, `gradient norm` or `validation loss`.
         what: &'static str,
-        /// Where to go on from.
-        hint: String,
+        /// Which checkpoint holds the weights before that.
+        kept: String,
     },
     /// The disk.
     #[error("{}: {source}", path.display())]

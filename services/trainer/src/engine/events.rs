@@ -9,7 +9,7 @@ use std::{
 use anneal_runtime::clock::SharedClock;
 use prost::Message;
 
-use super::{Error, Result};
+use super::{Error, Result, point::Point};
 
 /// `tensorflow.Event`, the fields that are written.
 #[derive(Clone, PartialEq, Message)]
@@ -48,7 +48,7 @@ struct Scalar {
     simple_value: f32,
 }
 
-/// `tensorflow.SessionLog`: a start makes TensorBoard forget what an earlier file has from this step on.
+/// `tensorflow.SessionLog`: a start makes TensorBoard forget what earlier files have from this step on.
 #[derive(Clone, PartialEq, Message)]
 struct SessionLog {
     #[prost(int32, tag = "1")]
@@ -61,36 +61,35 @@ const START: i32 = 1;
 pub(crate) struct EventFile {
     path: PathBuf,
     file: BufWriter<File>,
-    clock: SharedClock,
 }
 
 impl EventFile {
-    /// Opens a new file in `folder` for the events after `step`.
-    pub(crate) fn create(folder: &Path, clock: SharedClock, step: u64) -> Result<Self> {
+    /// Opens a new file in `folder` for a run that goes on after `step`. Beyond step 0 it replaces the files of the runs before.
+    pub(crate) fn create(folder: &Path, clock: &SharedClock, step: u64) -> Result<Self> {
         std::fs::create_dir_all(folder).map_err(|error| Error::io(folder, error))?;
         let now = clock.unix_ms();
         // Zero-padded: TensorBoard reads the files of a folder in name order.
         let name = format!("events.out.tfevents.{:010}.anneal.{}.{step}", now / 1000, std::process::id());
         let path = folder.join(name);
         let file = File::create(&path).map_err(|error| Error::io(&path, error))?;
-        let mut events = Self { path, file: BufWriter::new(file), clock };
-        events.write(0, What::FileVersion("brain.Event:2".to_owned()))?;
+        let mut events = Self { path, file: BufWriter::new(file) };
+        let wall_time = now as f64 / 1000.0;
+        events.write(wall_time, 0, What::FileVersion("brain.Event:2".to_owned()))?;
         if step > 0 {
-            events.write(step + 1, What::SessionLog(SessionLog { status: START }))?;
+            events.write(wall_time, 1, What::SessionLog(SessionLog { status: START }))?;
         }
         events.flush()?;
         Ok(events)
     }
 
-    /// Writes scalars of a step; a reader sees them at once.
-    pub(crate) fn scalars(&mut self, step: u64, scalars: impl Iterator<Item = (String, f32)>) -> Result<()> {
-        let value = scalars.map(|(tag, simple_value)| Scalar { tag, simple_value }).collect();
-        self.write(step, What::Summary(Summary { value }))?;
+    /// Writes the scalars of a report; a reader sees them at once.
+    pub(crate) fn scalars(&mut self, point: &Point) -> Result<()> {
+        let value = point.scalars().map(|(tag, simple_value)| Scalar { tag, simple_value }).collect();
+        self.write(point.wall_time, point.step, What::Summary(Summary { value }))?;
         self.flush()
     }
 
-    fn write(&mut self, step: u64, what: What) -> Result<()> {
-        let wall_time = self.clock.unix_ms() as f64 / 1000.0;
+    fn write(&mut self, wall_time: f64, step: u64, what: What) -> Result<()> {
         let event = Event { wall_time, step: step as i64, what: Some(what) }.encode_to_vec();
         let record = record(&event);
         self.file.write_all(&record).map_err(|error| Error::io(&self.path, error))

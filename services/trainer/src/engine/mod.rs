@@ -8,12 +8,15 @@
 //! | `backward`, `supervised`, `preference` | losses and their gradients |
 //! | `optimizer`, `scaler`, `schedule` | the update |
 //! | `session`, `train`, `validate` | the run: its state, its loop, its validation |
-//! | `checkpoint`, `resume`, `artifacts` | what is written and read back |
-//! | `output`, `report`, `events` | JSON lines, metrics, TensorBoard |
+//! | `initialise`, `base` | the weights a run starts from or is built on |
+//! | `checkpoint`, `resume`, `best`, `artifacts` | what is written and read back |
+//! | `output`, `window`, `point`, `report`, `events` | JSON lines, metrics, TensorBoard |
 
 mod artifacts;
 mod backward;
+mod base;
 mod batch;
+mod best;
 mod checkpoint;
 mod corpus;
 mod encode;
@@ -25,6 +28,7 @@ mod order;
 mod output;
 mod pack;
 mod plan;
+mod point;
 mod preference;
 mod rank;
 mod render;
@@ -40,6 +44,7 @@ mod supervised;
 mod tokens;
 mod train;
 mod validate;
+mod window;
 
 pub use error::{Error, Result};
 pub use output::Output;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use anneal_contracts::engine::OptimizerSpec;
 use anneal_kernels::{AdamW, AdamWOptions, Moments, global_norm};
+use anneal_model::Gradients;
 use candle_core::Var;
 
-use super::{Result, backward::Gradients};
+use super::Result;
 
 /// The optimizer and its state.
 pub(crate) struct Optimizer {
@@ -43,8 +44,8 @@ impl Optimizer {
     }
 
     /// The global L2 norm of gradients that are `scale` times too large.
-    pub(crate) fn norm(gradients: &Gradients, scale: f64) -> Result<f64> {
-        Ok(global_norm(gradients.iter().flatten())? / scale)
+    pub(crate) fn norm(gradients: &Gradients, scale: f64) -> f64 {
+        global_norm(gradients.sums()) / scale
     }
 
     /// One update with gradients of norm `norm`, clipped to the spec's norm.
@@ -56,9 +57,9 @@ impl Optimizer {
     ) -> Result<()> {
         let clip = if self.max_grad_norm > 0.0 { (self.max_grad_norm / (norm + 1e-6)).min(1.0) } else { 1.0 };
         for (optimizer, of_group) in [(&mut self.decayed, true), (&mut self.plain, false)] {
-            let group = trainable.iter().zip(gradients).filter(|((name, _), _)| is_decayed(name) == of_group);
-            let group =
-                group.filter_map(|((name, var), gradient)| Some((name.as_str(), var, gradient.as_ref()?)));
+            let group = trainable.iter().zip(gradients.sums());
+            let group = group.filter(|((name, _), _)| is_decayed(name) == of_group);
+            let group = group.map(|((name, var), gradient)| (name.as_str(), var, gradient.as_slice()));
             optimizer.step(rate, clip / scale, group)?;
         }
         Ok(())

@@ -3,13 +3,20 @@
 use std::path::PathBuf;
 
 use anneal_contracts::engine::{
-    DpoLoss, LossOn, Method, OptimizerSpec, Precision, TargetModules, TrainerSpec, TrainingKind,
+    Dpo, DpoLoss, LoraSpec, LossOn, Method, OptimizerSpec, Precision, Schedule, TargetModules, TrainerSpec,
+    TrainingKind,
 };
 use anneal_datasets::{Format, Kind, Split};
+use anneal_domain::spec::default_learning_rate;
 use anneal_kernels::Compute;
 use anneal_model::{LoraConfig, LoraInit, WeightMode};
+use serde::Serialize;
+use serde_json::json;
 
 use super::{Error, Result, rank::Rank};
+
+/// Most passes over the training part.
+const MOST_EPOCHS: f64 = 10_000.0;
 
 /// A spec that was checked, with the values that follow from it.
 pub(crate) struct Plan {
@@ -33,7 +40,9 @@ impl Plan {
     pub(crate) fn new(spec: TrainerSpec) -> Result<Self> {
         check_method(&spec)?;
         check_sizes(&spec)?;
-        check_optimizer(&spec.optimizer)?;
+        let by_default = default_learning_rate(spec.task_type, spec.method);
+        let learning_rate = spec.optimizer.learning_rate.unwrap_or(by_default);
+        check_optimizer(&spec.optimizer, learning_rate)?;
         check_adapter(&spec)?;
         check_objective(&spec)?;
         check_machine(&spec)?;
@@ -45,9 +54,7 @@ impl Plan {
         };
         let split =
             Split::deterministic(spec.split, spec.seed).map_err(|reason| Error::spec("split", reason))?;
-        if spec.early_stopping_patience.is_some() && spec.split[1] == 0 {
-            return Err(Error::spec("early_stopping_patience", "needs a validation share in `split`"));
-        }
+        check_validation(&spec)?;
         Ok(Self {
             rank,
             kind: kind_of(spec.task_type),
@@ -56,7 +63,7 @@ impl Plan {
             compute: compute_of(spec.precision),
             weights: weights_of(&spec),
             lora: lora_of(&spec)?,
-            learning_rate: spec.optimizer.learning_rate.unwrap_or_else(|| default_rate(&spec)),
+            learning_rate,
             global_batch,
             output_dir: PathBuf::from(&spec.output_dir),
             spec,
@@ -88,15 +95,6 @@ fn weights_of(spec: &TrainerSpec) -> WeightMode {
     }
 }
 
-/// The project's defaults: dpo 5e-6, adapters 2e-4, full 2e-5.
-fn default_rate(spec: &TrainerSpec) -> f64 {
-    match (spec.task_type, spec.method) {
-        (TrainingKind::Dpo, _) => 5e-6,
-        (_, Method::Full) => 2e-5,
-        _ => 2e-4,
-    }
-}
-
 fn lora_of(spec: &TrainerSpec) -> Result<Option<LoraConfig>> {
     if spec.method == Method::Full {
         return Ok(None);
@@ -121,6 +119,16 @@ fn require(holds: bool, field: &str, reason: &str) -> Result<()> {
     if holds { Ok(()) } else { Err(Error::spec(field, reason)) }
 }
 
+/// A section that does not act must be as it is by default: whoever set a value expects it to act.
+fn unused<T: Serialize>(section: &str, given: &T, default: &T, reason: &str) -> Result<()> {
+    let (given, default) = (json!(given), json!(default));
+    let fields = given.as_object().into_iter().flatten();
+    match fields.into_iter().find(|(field, value)| default.get(field.as_str()) != Some(*value)) {
+        Some((field, _)) => Err(Error::spec(format!("{section}.{field}"), reason)),
+        None => Ok(()),
+    }
+}
+
 fn check_method(spec: &TrainerSpec) -> Result<()> {
     match (spec.task_type, spec.method) {
         (TrainingKind::Pretrain, Method::Lora | Method::Qlora) => {
@@ -139,13 +147,11 @@ fn check_sizes(spec: &TrainerSpec) -> Result<()> {
         "sequence_length",
         "must be from 2 to 1048576 tokens",
     )?;
-    require(spec.epochs.is_finite() && spec.epochs > 0.0, "epochs", "must be above 0")?;
+    require(spec.epochs > 0.0 && spec.epochs <= MOST_EPOCHS, "epochs", "must be above 0 and at most 10000")?;
     require(spec.max_steps != Some(0), "max_steps", "must be at least 1")?;
     require(spec.micro_batch_size >= 1, "micro_batch_size", "must be at least 1")?;
     require(spec.gradient_accumulation_steps >= 1, "gradient_accumulation_steps", "must be at least 1")?;
     require(spec.log_interval >= 1, "log_interval", "must be at least 1")?;
-    require(spec.eval_interval != Some(0), "eval_interval", "must be at least 1")?;
-    require(spec.early_stopping_patience != Some(0), "early_stopping_patience", "must be at least 1")?;
     require(spec.save_interval >= 1, "save_interval", "must be at least 1")?;
     require(spec.keep_checkpoints >= 1, "keep_checkpoints", "must be at least 1")?;
     require(spec.threads <= 1024, "threads", "must be at most 1024")
@@ -169,15 +175,17 @@ fn global_batch(spec: &TrainerSpec, rank: Rank) -> Result<usize> {
     }
 }
 
-fn check_optimizer(optimizer: &OptimizerSpec) -> Result<()> {
+/// `rate` is the peak learning rate, given or by default.
+fn check_optimizer(optimizer: &OptimizerSpec, rate: f64) -> Result<()> {
     let at_least_0 = |value: f64| value.is_finite() && value >= 0.0;
     let below_1 = |value: f64| (0.0..1.0).contains(&value);
-    let rate = optimizer.learning_rate;
-    require(rate.is_none_or(|r| r.is_finite() && r > 0.0), "optimizer.learning_rate", "must be above 0")?;
+    require(rate.is_finite() && rate > 0.0, "optimizer.learning_rate", "must be above 0")?;
     let floor = optimizer.min_learning_rate;
-    require(at_least_0(floor), "optimizer.min_learning_rate", "must be at least 0")?;
-    let fits = rate.is_none_or(|rate| floor <= rate);
-    require(fits, "optimizer.min_learning_rate", "must not be above the learning rate")?;
+    let floor_field = "optimizer.min_learning_rate";
+    require(at_least_0(floor), floor_field, "must be at least 0")?;
+    require(floor <= rate, floor_field, &format!("must not be above the learning rate, which is {rate}"))?;
+    let decays = optimizer.schedule != Schedule::Constant;
+    require(decays || floor == 0.0, floor_field, "a `constant` schedule never decays to it")?;
     require((0.0..=1.0).contains(&optimizer.warmup_ratio), "optimizer.warmup_ratio", "must be from 0 to 1")?;
     require(below_1(optimizer.beta1), "optimizer.beta1", "must be at least 0 and below 1")?;
     require(below_1(optimizer.beta2), "optimizer.beta2", "must be at least 0 and below 1")?;
@@ -194,11 +202,7 @@ fn check_optimizer(optimizer: &OptimizerSpec) -> Result<()> {
 fn check_adapter(spec: &TrainerSpec) -> Result<()> {
     let lora = &spec.lora;
     if spec.method == Method::Full {
-        return require(
-            lora.initial_adapter.is_none(),
-            "lora.initial_adapter",
-            "method `full` has no adapter",
-        );
+        return unused("lora", lora, &LoraSpec::default(), "method `full` has no adapter");
     }
     require((1..=4096).contains(&lora.rank), "lora.rank", "must be from 1 to 4096")?;
     require(lora.alpha.is_finite() && lora.alpha > 0.0, "lora.alpha", "must be above 0")?;
@@ -216,15 +220,28 @@ fn check_objective(spec: &TrainerSpec) -> Result<()> {
     )?;
     require(!(pretrain && spec.loss_on == LossOn::Completion), "loss_on", "plain text has no completion")?;
     if spec.task_type != TrainingKind::Dpo {
-        return Ok(());
+        return unused("dpo", &spec.dpo, &Dpo::default(), "belongs to task type `dpo` only");
     }
     require(!spec.packing, "packing", "preference pairs are not packed")?;
-    require(spec.loss_on != LossOn::All, "loss_on", "preference optimisation compares completions only")?;
+    let by_default = spec.loss_on == LossOn::default();
+    require(by_default, "loss_on", "preference optimisation always compares whole completions")?;
     require(spec.dpo.beta.is_finite() && spec.dpo.beta > 0.0, "dpo.beta", "must be above 0")?;
     let smoothing = spec.dpo.label_smoothing;
     require((0.0..0.5).contains(&smoothing), "dpo.label_smoothing", "must be at least 0 and below 0.5")?;
     let smooth = smoothing == 0.0 || spec.dpo.loss == DpoLoss::Sigmoid;
     require(smooth, "dpo.label_smoothing", "only the `sigmoid` loss is smoothed")
+}
+
+fn check_validation(spec: &TrainerSpec) -> Result<()> {
+    require(spec.eval_interval != Some(0), "eval_interval", "must be at least 1")?;
+    let patience = spec.early_stopping_patience;
+    require(patience != Some(0), "early_stopping_patience", "must be at least 1")?;
+    for (field, set) in
+        [("eval_interval", spec.eval_interval.is_some()), ("early_stopping_patience", patience.is_some())]
+    {
+        require(!set || spec.split[1] > 0, field, "needs a validation share in `split`")?;
+    }
+    Ok(())
 }
 
 fn check_machine(spec: &TrainerSpec) -> Result<()> {

@@ -5,18 +5,14 @@
 use std::collections::HashMap;
 
 use anneal_contracts::engine::{Dpo, DpoLoss};
-use anneal_kernels::{IGNORE, linear_log_probs};
-use anneal_model::{Decoder, DropoutState};
-use candle_core::{Device, Tensor};
+use anneal_kernels::{IGNORE, rows::TokenWeights};
+use anneal_model::{Decoder, DropoutState, Gradients};
+use serde::{Deserialize, Serialize};
 
-use super::{
-    Error, Result,
-    backward::{Gradients, Pass},
-    batch::MicroBatch,
-};
+use super::{Error, Result, backward::Pass, batch::MicroBatch};
 
 /// Log-probabilities of the two completions of a pair: sums over their targets, or means for `ipo`.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PairLogs {
     pub(crate) chosen: f64,
     pub(crate) rejected: f64,
@@ -27,7 +23,7 @@ pub(crate) struct PairLogs {
 pub(crate) struct ReferenceLogs(HashMap<u64, PairLogs>);
 
 /// Sums over the pairs of some passes.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PairSums {
     pub(crate) loss: f64,
     pub(crate) pairs: u64,
@@ -49,6 +45,12 @@ impl PairSums {
         self.policy.rejected += other.policy.rejected;
         self.reference.chosen += other.reference.chosen;
         self.reference.rejected += other.reference.rejected;
+    }
+
+    pub(crate) fn is_finite(&self) -> bool {
+        let logs = |logs: PairLogs| logs.chosen + logs.rejected;
+        let sums = [self.loss, self.reward_chosen, self.reward_rejected];
+        sums.into_iter().chain([logs(self.policy), logs(self.reference)]).all(f64::is_finite)
     }
 
     fn pair(dpo: &Dpo, policy: PairLogs, reference: PairLogs) -> Self {
@@ -109,11 +111,11 @@ impl Sides {
         sides.map(|(chosen, rejected)| PairLogs { chosen: log(chosen), rejected: log(rejected) }).collect()
     }
 
-    /// The derivative by each token's log-probability, from the derivative by each pair's difference.
+    /// The derivative by each token's `-log p`, from the derivative by each pair's difference.
     fn token_weights(&self, batch: &MicroBatch, slopes: &[f64]) -> Vec<f32> {
         let mut weights = vec![0.0; batch.targets.len()];
         for (index, (range, weight)) in self.bounds.iter().enumerate() {
-            let sign = if index < slopes.len() { 1.0 } else { -1.0 };
+            let sign = if index < slopes.len() { -1.0 } else { 1.0 };
             let slope = (sign * slopes[index % slopes.len()] * weight) as f32;
             for token in range.clone().filter(|&token| batch.targets[token] != IGNORE) {
                 weights[token] = slope;
@@ -140,28 +142,27 @@ impl ReferenceLogs {
     }
 }
 
-/// Log-probabilities outside any graph, without dropout.
+/// Log-probabilities without dropout.
 fn log_probs(decoder: &Decoder, dpo: &Dpo, batch: &MicroBatch) -> Result<Vec<PairLogs>> {
     let h_td = Pass::hidden(decoder, batch)?;
-    let (output_vd, _) = decoder.output_weight();
-    let logs = linear_log_probs(&h_td, &output_vd.detach(), false, &batch.targets, decoder.compute())?;
-    Ok(Sides::new(dpo, batch).logs(&logs.to_vec1::<f32>()?))
+    let losses = decoder.token_losses(&h_td, &batch.targets).map_err(Error::model("model"))?;
+    Ok(Sides::new(dpo, batch).logs(&losses.log_probs))
 }
 
-/// Gradients of `weight · Σ loss` over the pairs of one pass.
+/// Adds the gradients of `weight · Σ loss` over the pairs of one pass.
 pub(crate) fn gradients(
     pass: &Pass<'_>,
     dpo: &Dpo,
     reference: &[PairLogs],
     weight: f64,
     dropout: &mut DropoutState,
-) -> Result<(Gradients, PairSums)> {
-    let (output_vd, trainable) = pass.decoder.output_weight();
-    let compute = pass.decoder.compute();
+    gradients: &mut Gradients,
+) -> Result<PairSums> {
     let sides = Sides::new(dpo, pass.batch);
-    pass.gradients(dropout, |h_td| {
-        let log_probs_t = linear_log_probs(h_td, output_vd, trainable, &pass.batch.targets, compute)?;
-        let policy = sides.logs(&log_probs_t.to_vec1::<f32>()?);
+    let targets = &pass.batch.targets;
+    pass.gradients(dropout, gradients, |h_td, gradients| {
+        let losses = pass.decoder.token_losses(h_td, targets).map_err(Error::model("model"))?;
+        let policy = sides.logs(&losses.log_probs);
         let mut sums = PairSums::default();
         let mut slopes = Vec::with_capacity(policy.len());
         for (&policy, &reference) in policy.iter().zip(reference) {
@@ -169,16 +170,15 @@ pub(crate) fn gradients(
             let difference = (policy.chosen - policy.rejected) - (reference.chosen - reference.rejected);
             slopes.push(weight * pair_loss(dpo, difference).1);
         }
-        // The loss is a function of sums of log-probabilities: its gradient is theirs, weighted token by token.
-        let weights_t = sides.token_weights(pass.batch, &slopes);
-        let weights_t = Tensor::from_vec(weights_t, pass.batch.targets.len(), &Device::Cpu)?;
-        let weights_t = weights_t.to_device(h_td.device())?;
-        let surrogate = (log_probs_t * weights_t)?.sum_all()?;
-        Ok::<_, Error>((surrogate, sums))
+        // The loss is a function of sums of log-probabilities: its slope by each token's -log p is minus theirs.
+        let weights = sides.token_weights(pass.batch, &slopes);
+        let outcome = pass.decoder.loss_gradients(h_td, targets, TokenWeights::Each(&weights), gradients);
+        let (_, dh_td) = outcome.map_err(Error::model("model"))?;
+        Ok((dh_td, sums))
     })
 }
 
-/// The sums alone, outside any graph.
+/// The sums alone, without dropout.
 pub(crate) fn evaluate(
     decoder: &Decoder,
     dpo: &Dpo,

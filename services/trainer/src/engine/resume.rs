@@ -2,67 +2,63 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use anneal_contracts::engine::Method;
 use anneal_kernels::Moments;
-use anneal_model::weights::{SafeTensors, ShardedWeights};
+use anneal_model::weights::SafeTensors;
 use candle_core::{Device, Tensor};
 use serde_json::Value;
 
 use super::{
-    Error, Result,
-    checkpoint::{OPTIMIZER_FILE, STATE_FILE, SavedState, TRAINER_FILE, checksums, recipe},
+    Error, Result, artifacts, best,
+    checkpoint::{FORMAT, OPTIMIZER_FILE, STATE_FILE, SavedState, TRAINER_FILE, checksums, recipe},
     optimizer::Optimizer,
+    point::Point,
     session::Session,
 };
 
-/// Restores `session` from the checkpoint at `folder`; returns the history of its metrics.
-pub(crate) fn restore(session: &mut Session, folder: &Path) -> Result<Vec<Value>> {
+/// What a checkpoint says beyond the state of the session.
+pub(crate) struct Restored {
+    /// Every metric so far.
+    pub(crate) history: Vec<Point>,
+    /// The instruction set of the kernels that made it.
+    pub(crate) isa: String,
+}
+
+/// Restores `session` from the checkpoint at `folder`.
+pub(crate) fn restore(session: &mut Session, folder: &Path) -> Result<Restored> {
     let state = read_state(folder)?;
     same_run(session, &state, folder)?;
     let names: Vec<String> = session.trainable.iter().map(|(name, _)| name.clone()).collect();
-    let weights = if session.plan.spec.method == Method::Full {
-        read_model(folder, &names)?
-    } else {
-        read_tensors(&folder.join("adapter_model.safetensors"), &names, folder)?
-    };
     let wrong = |error: anneal_model::Error| Error::checkpoint(folder, error.to_string());
+    let file = folder.join(artifacts::weights_file(session.plan.spec.method));
+    let weights = read_tensors(&file, &names).map_err(wrong)?;
     session.decoder.set_trainable(&weights).map_err(wrong)?;
     let moments = read_moments(folder)?;
     session.optimizer = Optimizer::new(&session.plan.spec.optimizer, state.optimizer_steps, moments);
+    best::keep(session, &state.position, folder)?;
     session.position = state.position;
-    read_history(folder)
+    Ok(Restored { history: read_history(folder)?, isa: state.isa })
 }
 
-/// Gives the trained variables the values in a safetensors file of the same names (`initial_adapter`, `initial_weights`).
-pub(crate) fn initialise_from(
-    session_names: &[String],
-    path: &Path,
-    field: &'static str,
-) -> Result<Vec<(String, Tensor)>> {
-    let file = SafeTensors::open(path).map_err(Error::model(field))?;
-    let unknown = file.names().iter().find(|name| !session_names.contains(name));
-    if let Some(name) = unknown.filter(|name| name.as_str() != "lm_head.weight") {
-        return Err(Error::spec(field, format!("{}: `{name}` is not a trained tensor", path.display())));
-    }
-    let read = |name: &String| -> Result<(String, Tensor)> {
-        if file.info(name).is_none() {
-            return Err(Error::spec(field, format!("{}: tensor `{name}` is missing", path.display())));
-        }
-        let (shape, values) = file.read_f32(name).map_err(Error::model(field))?;
+/// The tensors `names` of a safetensors file.
+pub(crate) fn read_tensors(path: &Path, names: &[String]) -> anneal_model::Result<Vec<(String, Tensor)>> {
+    let file = SafeTensors::open(path)?;
+    let read = |name: &String| -> anneal_model::Result<(String, Tensor)> {
+        let (shape, values) = file.read_f32(name)?;
         Ok((name.clone(), Tensor::from_vec(values, shape, &Device::Cpu)?))
     };
-    session_names.iter().map(read).collect()
+    names.iter().map(read).collect()
 }
 
 fn read_state(folder: &Path) -> Result<SavedState> {
     let wrong = |reason: String| Error::checkpoint(folder, reason);
     let text =
         std::fs::read(folder.join(STATE_FILE)).map_err(|error| wrong(format!("{STATE_FILE}: {error}")))?;
-    let state: SavedState =
-        serde_json::from_slice(&text).map_err(|error| wrong(format!("{STATE_FILE}: {error}")))?;
-    if state.format != 1 {
-        return Err(wrong(format!("format {} is not known", state.format)));
+    let damaged = |error: serde_json::Error| wrong(format!("{STATE_FILE}: {error}"));
+    let state: Value = serde_json::from_slice(&text).map_err(damaged)?;
+    if state["format"] != FORMAT {
+        return Err(wrong(format!("its format is {}, this program reads {FORMAT}", state["format"])));
     }
+    let state: SavedState = serde_json::from_value(state).map_err(damaged)?;
     let found = checksums(folder).map_err(|error| wrong(error.to_string()))?;
     for (name, expected) in &state.files {
         match found.get(name) {
@@ -86,6 +82,10 @@ fn same_run(session: &Session, state: &SavedState, folder: &Path) -> Result<()> 
             ));
         }
     }
+    if state.base != session.base {
+        let reason = format!("is another model than {} was made with", folder.display());
+        return Err(Error::spec("model", reason));
+    }
     let corpus = (session.corpus.train.len(), session.corpus.train.checksum());
     if state.corpus != corpus {
         let reason = format!(
@@ -100,27 +100,6 @@ fn same_run(session: &Session, state: &SavedState, folder: &Path) -> Result<()> 
         return Err(Error::checkpoint(folder, format!("step {} is beyond the run", state.position.step)));
     }
     Ok(())
-}
-
-fn read_model(folder: &Path, names: &[String]) -> Result<Vec<(String, Tensor)>> {
-    let wrong = |error: anneal_model::Error| Error::checkpoint(folder, error.to_string());
-    let weights = ShardedWeights::open(folder).map_err(wrong)?;
-    let read = |name: &String| -> Result<(String, Tensor)> {
-        let missing = || Error::checkpoint(folder, format!("tensor `{name}` is missing"));
-        let (shape, values) = weights.read_f32(name).ok_or_else(missing)?.map_err(wrong)?;
-        Ok((name.clone(), Tensor::from_vec(values, shape, &Device::Cpu)?))
-    };
-    names.iter().map(read).collect()
-}
-
-fn read_tensors(path: &Path, names: &[String], folder: &Path) -> Result<Vec<(String, Tensor)>> {
-    let wrong = |error: anneal_model::Error| Error::checkpoint(folder, error.to_string());
-    let file = SafeTensors::open(path).map_err(wrong)?;
-    let read = |name: &String| -> Result<(String, Tensor)> {
-        let (shape, values) = file.read_f32(name).map_err(wrong)?;
-        Ok((name.clone(), Tensor::from_vec(values, shape, &Device::Cpu)?))
-    };
-    names.iter().map(read).collect()
 }
 
 fn read_moments(folder: &Path) -> Result<BTreeMap<String, Moments>> {
@@ -138,13 +117,16 @@ fn read_moments(folder: &Path) -> Result<BTreeMap<String, Moments>> {
     Ok(moments)
 }
 
-fn read_history(folder: &Path) -> Result<Vec<Value>> {
+fn read_history(folder: &Path) -> Result<Vec<Point>> {
     let path = folder.join(TRAINER_FILE);
     let wrong = |reason: String| Error::checkpoint(folder, format!("{TRAINER_FILE}: {reason}"));
     let text = std::fs::read(&path).map_err(|error| wrong(error.to_string()))?;
-    let mut value: Value = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
-    match value["log_history"].take() {
-        Value::Array(history) => Ok(history),
-        _ => Err(wrong("`log_history` is not a list".to_owned())),
-    }
+    let value: Value = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+    let Some(entries) = value["log_history"].as_array() else {
+        return Err(wrong("`log_history` is not a list".to_owned()));
+    };
+    let point = |(n, entry)| {
+        Point::read(entry).ok_or_else(|| wrong(format!("entry {n} of `log_history` is not one of ours")))
+    };
+    entries.iter().enumerate().map(point).collect()
 }

@@ -14,12 +14,14 @@ use serde_json::{Map, Value, json};
 use super::{
     Error, Output, Result, Stop,
     artifacts::{self, Artifacts},
+    base, best, checkpoint,
     corpus::Corpus,
     initialise,
     plan::Plan,
+    point::Point,
     report::Report,
     resume,
-    session::Session,
+    session::{Session, Sums},
     spec,
     train::Loop,
     validate::{self, HeldBack},
@@ -65,22 +67,68 @@ impl Training<'_> {
     fn run(self, plan: Plan) -> Result<Map<String, Value>> {
         let started = self.clock.monotonic();
         let stop = self.stop;
-        let source = Source::open(&plan.spec.model).map_err(Error::model("model"))?;
+        let source = open(&plan.spec)?;
         check_context(&plan, &source)?;
         let corpus = self.output.stage("tokenize", |output| Corpus::build(&plan, &source, output, stop))?;
         let (mut session, history) =
             self.output.stage("load", |output| load(plan, corpus, &source, output))?;
         stop.check()?;
-        let saved = Some(session.position.step).filter(|&step| step > 0);
+        let clock = self.clock.clone();
         let folder = session.plan.output_dir.join("tensorboard");
         let report = Report::new(&folder, self.clock.clone(), session.position.step, history)?;
-        self.output.stage("train", |output| {
-            Loop { source: &source, output, report, stop, saved }.run(&mut session)
+        let (exported, test) = self.output.stage("train", |output| {
+            Loop { clock, source: &source, output, report, stop, saved: None }.run(&mut session)?;
+            let exported = take_up_best(&session, output)?;
+            Ok::<_, Error>((exported, test(&mut session, output, stop)?))
         })?;
-        let test = validate::evaluate(&mut session, HeldBack::Test)?;
         let saved = self.output.stage("save", |_| artifacts::save_result(&session, &source))?;
+        best::discard(&session)?;
         let seconds = self.clock.monotonic().duration_since(started).as_secs_f64();
-        figures(&session, &saved, test.map(|sums| sums.loss()), seconds)
+        figures(&session, &Outcome { saved, exported, test, seconds })
+    }
+}
+
+/// What a run came to beyond its position.
+struct Outcome {
+    saved: Artifacts,
+    /// The step whose weights the result has.
+    exported: u64,
+    test: Option<Sums>,
+    seconds: f64,
+}
+
+/// Opens the model; `pretrain` takes its architecture and tokenizer only, and weights of its own.
+fn open(spec: &TrainerSpec) -> Result<Source> {
+    if spec.task_type != TrainingKind::Pretrain {
+        return Source::open(&spec.model).map_err(Error::model("model"));
+    }
+    let source = Source::open_architecture(&spec.model).map_err(Error::model("model"))?;
+    let Some(path) = &spec.initial_weights else {
+        let values = initialise::from_seed(source.config(), spec.seed);
+        return Ok(source.with_values(move |name, shape| Ok(values(name, shape))));
+    };
+    let file = initialise::open_file(Path::new(path), &source.config().tensor_shapes(), "initial_weights")?;
+    Ok(source.with_values(move |name, _| Ok(file.read_f32(name)?.1)))
+}
+
+fn take_up_best(session: &Session, output: &mut Output) -> Result<u64> {
+    let exported = best::take_up(session)?;
+    if exported != session.position.step {
+        let message =
+            format!("the result has the weights of step {exported}: its validation loss is the lowest");
+        output.log(Level::Info, message);
+    }
+    Ok(exported)
+}
+
+/// The loss of the result over the test part. A stop gives it up: there is nothing left to save but the result.
+fn test(session: &mut Session, output: &mut Output, stop: &Stop) -> Result<Option<Sums>> {
+    match validate::evaluate(session, HeldBack::Test, stop) {
+        Err(Error::Stopped) => {
+            output.log(Level::Warn, "stopped on request: the test part was not looked at to its end");
+            Ok(None)
+        }
+        sums => sums,
     }
 }
 
@@ -96,7 +144,7 @@ fn check_context(plan: &Plan, source: &Source) -> Result<()> {
     ))
 }
 
-fn load(plan: Plan, corpus: Corpus, source: &Source, output: &mut Output) -> Result<(Session, Vec<Value>)> {
+fn load(plan: Plan, corpus: Corpus, source: &Source, output: &mut Output) -> Result<(Session, Vec<Point>)> {
     let options = LoadOptions {
         compute: plan.compute,
         weights: plan.weights,
@@ -104,70 +152,59 @@ fn load(plan: Plan, corpus: Corpus, source: &Source, output: &mut Output) -> Res
         adapter: None,
         device: Device::Cpu,
     };
-    let pretrain = plan.spec.task_type == TrainingKind::Pretrain;
-    let decoder = if pretrain {
-        Decoder::initialise(source.config(), &options)
-    } else {
-        Decoder::load(source, &options)
-    };
-    let decoder = decoder.map_err(Error::model("model"))?;
-    initial_values(&plan.spec, &decoder)?;
+    let decoder = Decoder::load(source, &options).map_err(Error::model("model"))?;
+    if let Some(path) = &plan.spec.lora.initial_adapter {
+        let shapes = decoder.trainable().into_iter().map(|(name, var)| (name, var.dims().to_vec()));
+        let tensors = initialise::read_adapter(Path::new(path), &shapes.collect::<Vec<_>>())?;
+        decoder.set_trainable(&tensors).map_err(Error::model("lora.initial_adapter"))?;
+    }
     let bytes = decoder.weight_bytes();
     output.log(Level::Info, format!("the weights take {:.1} MB", bytes as f64 / 1e6));
     if plan.spec.method != Method::Full && decoder.trainable().is_empty() {
         return Err(Error::spec("lora.target_modules", "no linear of this model is adapted"));
     }
     let resume_from = plan.spec.resume_from.clone().map(PathBuf::from);
-    let mut session = Session::new(plan, decoder, corpus);
-    let history = match &resume_from {
-        Some(folder) => resume::restore(&mut session, folder)?,
+    let base = base::checksum(source, plan.spec.method)?;
+    let mut session = Session::new(plan, decoder, corpus, base);
+    let history = match resume_from {
+        Some(folder) => restore(&mut session, &folder, output)?,
         None => Vec::new(),
     };
-    if let Some(folder) = resume_from {
-        let step = session.position.step;
-        output.log(Level::Info, format!("continues after step {step} of {}", folder.display()));
-    }
     Ok((session, history))
 }
 
-/// Random values by seed, or those of a file.
-fn initial_values(spec: &TrainerSpec, decoder: &Decoder) -> Result<()> {
-    let (path, field) = match spec.task_type {
-        TrainingKind::Pretrain => (&spec.initial_weights, "initial_weights"),
-        _ => (&spec.lora.initial_adapter, "lora.initial_adapter"),
-    };
-    let Some(path) = path else {
-        return if spec.task_type == TrainingKind::Pretrain {
-            initialise::from_seed(decoder, spec.seed)
-        } else {
-            Ok(())
-        };
-    };
-    let names: Vec<String> = decoder.trainable().into_iter().map(|(name, _)| name).collect();
-    let tensors = resume::initialise_from(&names, Path::new(path), field)?;
-    decoder.set_trainable(&tensors).map_err(Error::model(field))?;
-    Ok(())
+/// Goes on from a checkpoint; returns the metrics so far.
+fn restore(session: &mut Session, folder: &Path, output: &mut Output) -> Result<Vec<Point>> {
+    let restored = resume::restore(session, folder)?;
+    let step = session.position.step;
+    output.log(Level::Info, format!("continues after step {step} of {}", folder.display()));
+    let isa = checkpoint::isa();
+    if restored.isa != isa {
+        let message = format!(
+            "what follows is computed with {isa} instructions, the {step} steps before with {}: an uninterrupted run might differ \
+             in the last bits",
+            restored.isa
+        );
+        output.log(Level::Warn, message);
+    }
+    Ok(restored.history)
 }
 
-fn figures(
-    session: &Session,
-    saved: &Artifacts,
-    test_loss: Option<f64>,
-    seconds: f64,
-) -> Result<Map<String, Value>> {
+fn figures(session: &Session, outcome: &Outcome) -> Result<Map<String, Value>> {
     let position = &session.position;
     let peak = anneal_runtime::memory::peak_rss_bytes()
         .map_err(|error| Error::io(Path::new("/proc/self/status"), error))?;
     let value = json!({
-        "model_dir": saved.model_dir,
-        "adapter_dir": saved.adapter_dir,
+        "model_dir": outcome.saved.model_dir,
+        "adapter_dir": outcome.saved.adapter_dir,
         "steps": position.step,
         "final_loss": position.last_loss,
         "trained_tokens": position.trained_tokens,
         "best_step": position.best.map(|(step, _)| step),
         "best_eval_loss": position.best.map(|(_, loss)| loss),
-        "test_loss": test_loss,
-        "seconds": seconds,
+        "exported_step": outcome.exported,
+        "test_loss": outcome.test.map(|sums| sums.loss()),
+        "seconds": outcome.seconds,
         "peak_rss_bytes": peak,
     });
     match value {

@@ -1,4 +1,4 @@
-//! Token sequences on disk: memory holds where they are, not what they say.
+//! Token sequences on disk: memory holds where they are, not what they say (24 bytes an item and 4 a sequence).
 //!
 //! One little-endian word a token: 31 bits of id, and the highest bit for *carries loss*.
 
@@ -46,6 +46,7 @@ struct Item {
     offset: u64,
     first_part: u32,
     parts: u32,
+    targets: u32,
 }
 
 /// Writes items: each one or more sequences that belong together.
@@ -59,12 +60,15 @@ pub(crate) struct TokenWriter {
 }
 
 impl TokenWriter {
+    /// The file is unlinked at once: it is gone when the process is, however that ends.
     pub(crate) fn create(path: &Path) -> Result<Self> {
+        let failed = |error| Error::io(path, error);
         let file = File::options().read(true).write(true).create(true).truncate(true).open(path);
-        let file = BufWriter::with_capacity(1 << 20, file.map_err(|error| Error::io(path, error))?);
+        let file = file.map_err(failed)?;
+        std::fs::remove_file(path).map_err(failed)?;
         Ok(Self {
             path: path.to_owned(),
-            file,
+            file: BufWriter::with_capacity(1 << 20, file),
             items: Vec::new(),
             lengths: Vec::new(),
             words: 0,
@@ -84,15 +88,15 @@ impl TokenWriter {
             self.lengths.push(part.ids.len() as u32);
             self.words += part.ids.len() as u64;
         }
-        self.items.push(Item { offset, first_part, parts: parts.len() as u32 });
+        let targets = parts.iter().map(Sequence::targets).sum::<usize>() as u32;
+        self.items.push(Item { offset, first_part, parts: parts.len() as u32, targets });
         Ok(())
     }
 
-    /// Ends the writing. The file is unlinked: it is gone when the process is.
+    /// Ends the writing.
     pub(crate) fn finish(self) -> Result<TokenStore> {
         let Self { path, file, items, lengths, words, checksum } = self;
         let file = file.into_inner().map_err(|error| Error::io(&path, error.into_error()))?;
-        std::fs::remove_file(&path).map_err(|error| Error::io(&path, error))?;
         Ok(TokenStore { path, file, items, lengths, words, checksum })
     }
 }
@@ -123,10 +127,24 @@ impl TokenStore {
         self.checksum
     }
 
+    /// How many tokens of an item are targets.
+    pub(crate) fn targets_of(&self, item: u64) -> u64 {
+        u64::from(self.items[item as usize].targets)
+    }
+
+    /// How many tokens an item has.
+    pub(crate) fn tokens_of(&self, item: u64) -> u64 {
+        self.lengths_of(&self.items[item as usize]).iter().map(|&length| u64::from(length)).sum()
+    }
+
+    fn lengths_of(&self, item: &Item) -> &[u32] {
+        &self.lengths[item.first_part as usize..][..item.parts as usize]
+    }
+
     /// The sequences of an item.
     pub(crate) fn get(&self, item: u64) -> Result<Vec<Sequence>> {
         let item = &self.items[item as usize];
-        let lengths = &self.lengths[item.first_part as usize..][..item.parts as usize];
+        let lengths = self.lengths_of(item);
         let words: usize = lengths.iter().map(|&length| length as usize).sum();
         let mut bytes = vec![0; words * 4];
         let read = self.file.read_exact_at(&mut bytes, item.offset * 4);
@@ -155,6 +173,7 @@ mod tests {
     fn items_come_back_as_they_were() {
         let folder = tempfile::tempdir().unwrap();
         let mut writer = TokenWriter::create(&folder.path().join("tokens")).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "a file was left behind");
         let mut first = Sequence::default();
         first.extend(&[1, 2], false);
         first.extend(&[49_151], true);
@@ -164,5 +183,8 @@ mod tests {
         let store = writer.finish().unwrap();
         assert_eq!(store.get(1).unwrap(), [first, second]);
         assert_eq!((store.len(), store.tokens()), (2, 5));
+        // The first token of a sequence is no target.
+        assert_eq!((store.targets_of(0), store.targets_of(1)), (0, 1));
+        assert_eq!((store.tokens_of(0), store.tokens_of(1)), (1, 4));
     }
 }

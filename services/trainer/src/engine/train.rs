@@ -2,6 +2,7 @@
 
 use anneal_contracts::engine::Level;
 use anneal_model::Source;
+use anneal_runtime::clock::SharedClock;
 use serde_json::json;
 
 use super::{
@@ -13,11 +14,12 @@ use super::{
 
 /// What the loop works with besides the session.
 pub(crate) struct Loop<'a> {
+    pub(crate) clock: SharedClock,
     pub(crate) source: &'a Source,
     pub(crate) output: &'a mut Output,
     pub(crate) report: Report,
     pub(crate) stop: &'a Stop,
-    /// The last checkpoint on disk.
+    /// The last checkpoint that this run wrote.
     pub(crate) saved: Option<u64>,
 }
 
@@ -25,37 +27,37 @@ impl Loop<'_> {
     /// Trains to the end.
     ///
     /// # Errors
-    /// [`Error::Stopped`] once a requested stop has its checkpoint.
+    /// [`Error::Stopped`] once a requested stop has its checkpoint; [`Error::Diverged`] once the weights before it have theirs.
     pub(crate) fn run(&mut self, session: &mut Session) -> Result<()> {
+        self.report.replay(self.output)?;
         if session.position.step == 0 {
             write_first_batch(session)?;
         }
-        while session.position.step < session.steps() {
+        // The run before this one was stopped while it validated.
+        if session.position.validation_due {
+            self.settle(session)?;
+        }
+        while !session.finished() {
             if self.stop.requested() {
-                return self.stopped(session);
+                return Err(self.stopped(session));
             }
             self.step(session)?;
-            if self.validated_and_stale(session)? {
-                self.output.log(Level::Info, "early stopping: the validation loss falls no more");
-                break;
-            }
-            if session.position.step.is_multiple_of(session.plan.spec.save_interval) {
-                self.save(session)?;
-            }
+            self.settle(session)?;
+        }
+        if session.position.step < session.steps() {
+            self.output.log(Level::Info, "early stopping: the validation loss falls no more");
         }
         Ok(())
     }
 
     fn step(&mut self, session: &mut Session) -> Result<()> {
-        let outcome = session.step().map_err(|error| match error {
-            Error::Diverged { step, what, .. } => {
-                let hint = self
-                    .saved
-                    .map_or_else(String::new, |saved| format!("; checkpoint-{saved} is the last good one"));
-                Error::Diverged { step, what, hint }
-            }
-            other => other,
-        })?;
+        let began = self.clock.monotonic();
+        let outcome = match session.step() {
+            Err(Error::Diverged { what, .. }) => return Err(self.diverged(session, what)),
+            outcome => outcome?,
+        };
+        let seconds = self.clock.monotonic().duration_since(began).as_secs_f64();
+        session.position.window.add(&outcome, seconds);
         let step = session.position.step;
         if outcome.skipped {
             let scale = session.position.loss_scale.scale();
@@ -64,33 +66,51 @@ impl Loop<'_> {
                 format!("step {step}: the fp16 gradients overflowed; no update, loss scale now {scale}"),
             );
         }
-        self.report.add(&outcome);
         if step.is_multiple_of(session.plan.spec.log_interval) || step == session.steps() {
             self.report.train(session, &outcome, self.output)?;
         }
         Ok(())
     }
 
-    /// Validates where it is due; true where training should end early.
-    fn validated_and_stale(&mut self, session: &mut Session) -> Result<bool> {
-        let (step, spec) = (session.position.step, &session.plan.spec);
-        let due = spec.eval_interval.is_some_and(|interval| step.is_multiple_of(interval))
-            || step.is_multiple_of(spec.save_interval)
-            || step == session.steps();
-        let patience = spec.early_stopping_patience;
-        if !due {
-            return Ok(false);
+    /// Does what is due after a step: validation, then a checkpoint, at the spec's interval and wherever validation improved.
+    fn settle(&mut self, session: &mut Session) -> Result<()> {
+        let improved = session.position.validation_due && self.validate(session)?;
+        if improved || session.position.step.is_multiple_of(session.plan.spec.save_interval) {
+            self.save(session)?;
+            checkpoint::prune(session)?;
         }
-        let Some(sums) = validate::evaluate(session, HeldBack::Validation)? else { return Ok(false) };
-        let loss = sums.loss();
-        if session.position.best.is_none_or(|(_, best)| loss < best) {
-            session.position.best = Some((step, loss));
-            session.position.stale_validations = 0;
-        } else {
-            session.position.stale_validations += 1;
-        }
+        Ok(())
+    }
+
+    /// Validates; true where the loss is the lowest so far.
+    fn validate(&mut self, session: &mut Session) -> Result<bool> {
+        let sums = match validate::evaluate(session, HeldBack::Validation, self.stop) {
+            // It stays due, in the checkpoint too.
+            Err(Error::Stopped) => return Err(self.stopped(session)),
+            sums => sums?,
+        };
+        session.position.validation_due = false;
+        let Some(sums) = sums else { return Ok(false) };
         self.report.validation(session, &sums, self.output)?;
-        Ok(patience.is_some_and(|patience| session.position.stale_validations >= patience))
+        let (step, loss) = (session.position.step, sums.loss());
+        if !loss.is_finite() {
+            let newest = self.saved.map(|saved| format!("checkpoint-{saved}"));
+            let newest = newest.or_else(|| session.plan.spec.resume_from.clone());
+            let kept = match newest {
+                Some(newest) => format!("{newest} is the newest checkpoint before it"),
+                None => "there is no checkpoint before it".to_owned(),
+            };
+            return Err(Error::Diverged { step, what: "validation loss", kept });
+        }
+        let position = &mut session.position;
+        let improved = position.best.is_none_or(|(_, best)| loss < best);
+        if improved {
+            position.best = Some((step, loss));
+            position.stale_validations = 0;
+        } else {
+            position.stale_validations += 1;
+        }
+        Ok(improved)
     }
 
     fn save(&mut self, session: &Session) -> Result<()> {
@@ -99,20 +119,40 @@ impl Loop<'_> {
         Ok(())
     }
 
-    fn stopped(&mut self, session: &Session) -> Result<()> {
+    /// Saves what there is, unless that is done; nothing is deleted for it.
+    fn save_last(&mut self, session: &Session) -> Result<()> {
         let step = session.position.step;
-        if step > 0 && self.saved != Some(step) {
-            self.save(session)?;
+        if step == 0 || self.saved == Some(step) { Ok(()) } else { self.save(session) }
+    }
+
+    /// The error of a stop on request, once there is a checkpoint.
+    fn stopped(&mut self, session: &Session) -> Error {
+        if let Err(error) = self.save_last(session) {
+            return error;
         }
+        let step = session.position.step;
         self.output.log(Level::Info, format!("stopped on request after step {step}"));
-        Err(Error::Stopped)
+        Error::Stopped
+    }
+
+    /// The error of a step that could not be done, once the weights before it are saved.
+    fn diverged(&mut self, session: &Session, what: &'static str) -> Error {
+        if let Err(error) = self.save_last(session) {
+            return error;
+        }
+        let step = session.position.step;
+        let kept = match step {
+            0 => "it is the first: look at the data and the model".to_owned(),
+            _ => format!("checkpoint-{step} holds the weights before it"),
+        };
+        Error::Diverged { step: step + 1, what, kept }
     }
 }
 
 /// Shows what the first step is computed from: a question about masks is answered by looking.
 fn write_first_batch(session: &mut Session) -> Result<()> {
-    let (micros, _) = session.next_micros()?;
-    let sequences: Vec<_> = micros.iter().flat_map(|micro| &micro.sequences).collect();
+    let work = session.next_work()?;
+    let sequences: Vec<_> = work.micros.iter().flat_map(|micro| &micro.sequences).collect();
     let ids: Vec<Vec<&Vec<u32>>> =
         sequences.iter().map(|item| item.iter().map(|part| &part.ids).collect()).collect();
     let loss: Vec<Vec<Vec<u8>>> = sequences

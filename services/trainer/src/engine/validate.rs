@@ -1,7 +1,7 @@
 //! The loss over the held-back parts.
 
 use super::{
-    Result,
+    Result, Stop,
     session::{Micro, Session, Sums},
 };
 
@@ -15,7 +15,10 @@ pub(crate) enum HeldBack {
 }
 
 /// The sums over a part; `None` where it is empty.
-pub(crate) fn evaluate(session: &mut Session, part: HeldBack) -> Result<Option<Sums>> {
+///
+/// # Errors
+/// [`super::Error::Stopped`] between two passes, once that is asked for.
+pub(crate) fn evaluate(session: &mut Session, part: HeldBack, stop: &Stop) -> Result<Option<Sums>> {
     let items = store(session, part).len();
     if items == 0 {
         return Ok(None);
@@ -23,6 +26,7 @@ pub(crate) fn evaluate(session: &mut Session, part: HeldBack) -> Result<Option<S
     let mut sums = Sums::default();
     let all: Vec<u64> = (0..items).collect();
     for items in all.chunks(session.plan.spec.micro_batch_size) {
+        stop.check()?;
         let micro = Micro::load(store(session, part), items)?;
         sums.add(session.evaluate(&micro, part == HeldBack::Validation)?);
     }

@@ -25,6 +25,7 @@ pub(super) fn write(spec: &TrainingSpec, folders: &Folders) -> Result<Value, Fai
         device: "auto".to_owned(),
         threads: folders.threads,
         model: folders.input("model")?,
+        model_name: Some(spec.model.to_string()),
         initial_weights: None,
         dataset: folders.input("dataset")?,
         dataset_format: "auto".to_owned(),
@@ -33,7 +34,7 @@ pub(super) fn write(spec: &TrainingSpec, folders: &Folders) -> Result<Value, Fai
         seed: spec.seed,
         sequence_length: spec.sequence_length,
         packing: spec.packing,
-        loss_on: anneal_contracts::engine::LossOn::default(),
+        loss_on: spec.loss_on,
         epochs: spec.epochs,
         max_steps: spec.max_steps,
         micro_batch_size: spec.micro_batch_size,
@@ -44,6 +45,8 @@ pub(super) fn write(spec: &TrainingSpec, folders: &Folders) -> Result<Value, Fai
             min_learning_rate: full.min_learning_rate,
             schedule: spec.schedule,
             warmup_ratio: spec.warmup_ratio,
+            weight_decay: spec.weight_decay,
+            max_grad_norm: spec.max_grad_norm,
             ..OptimizerSpec::default()
         },
         lora: LoraSpec {
@@ -51,11 +54,12 @@ pub(super) fn write(spec: &TrainingSpec, folders: &Folders) -> Result<Value, Fai
             alpha: adapter.alpha,
             dropout: adapter.dropout,
             target_modules: adapter.target_modules,
+            double_quantization: adapter.double_quantization,
             ..LoraSpec::default()
         },
         dpo: Dpo { beta: dpo.beta, loss: dpo.loss, label_smoothing: dpo.label_smoothing },
         flash_attention: full.flash_attention,
-        gradient_checkpointing: full.gradient_checkpointing,
+        gradient_checkpointing: full.gradient_checkpointing || adapter.gradient_checkpointing,
         parallel: Parallel {
             tensor: full.tensor_parallel,
             pipeline: full.pipeline_parallel,
@@ -63,10 +67,11 @@ pub(super) fn write(spec: &TrainingSpec, folders: &Folders) -> Result<Value, Fai
             zero: adapter.zero,
         },
         log_interval: spec.log_interval,
-        eval_interval: None,
-        early_stopping_patience: None,
+        eval_interval: spec.eval_interval,
+        early_stopping_patience: spec.early_stopping_patience,
         save_interval: spec.save_interval,
-        keep_checkpoints: 2,
+        export: spec.export,
+        keep_checkpoints: spec.keep_checkpoints,
         resume_from: folders.resume_from.as_ref().map(|folder| folder.to_string_lossy().into_owned()),
         output_dir: folders.output.to_string_lossy().into_owned(),
     };
@@ -96,7 +101,10 @@ mod tests {
             "dataset": "ds-00000000000000000000000000000002", "sequence_length": 256, "precision": "fp32",
             "split": [90, 5, 5], "epochs": 2.0, "max_steps": 7, "learning_rate": 1e-4, "schedule": "linear",
             "warmup_ratio": 0.1, "micro_batch_size": 2, "gradient_accumulation_steps": 3, "save_interval": 5,
-            "log_interval": 2, "seed": 7, "lora": {"rank": 4, "alpha": 8.0, "dropout": 0.1, "target_modules": ["q_proj"]},
+            "log_interval": 2, "seed": 7, "weight_decay": 0.01, "max_grad_norm": 0.5, "eval_interval": 3,
+            "early_stopping_patience": 4, "keep_checkpoints": 5, "export": "last",
+            "lora": {"rank": 4, "alpha": 8.0, "dropout": 0.1, "target_modules": ["q_proj"],
+                     "gradient_checkpointing": true, "double_quantization": true},
             "dpo": {"beta": 0.2, "loss": "ipo", "label_smoothing": 0.0}
         }))
         .unwrap();
@@ -105,12 +113,21 @@ mod tests {
             ("/task_type", json!("dpo")),
             ("/method", json!("qlora")),
             ("/model", json!("/in/model")),
+            ("/model_name", json!("model-00000000000000000000000000000001")),
             ("/dataset", json!("/in/dataset")),
             ("/split", json!([90, 5, 5])),
             ("/max_steps", json!(7)),
             ("/optimizer/learning_rate", json!(1e-4)),
             ("/optimizer/schedule", json!("linear")),
             ("/optimizer/warmup_ratio", json!(0.1)),
+            ("/optimizer/weight_decay", json!(0.01)),
+            ("/optimizer/max_grad_norm", json!(0.5)),
+            ("/eval_interval", json!(3)),
+            ("/early_stopping_patience", json!(4)),
+            ("/keep_checkpoints", json!(5)),
+            ("/export", json!("last")),
+            ("/gradient_checkpointing", json!(true)),
+            ("/lora/double_quantization", json!(true)),
             ("/lora/rank", json!(4)),
             ("/lora/target_modules", json!(["q_proj"])),
             ("/dpo/loss", json!("ipo")),
@@ -122,6 +139,12 @@ mod tests {
         }
         let read: TrainerSpec = serde_json::from_value(written).unwrap();
         assert_eq!(read.save_interval, 5);
+        let sft = json!({
+            "task_type": "sft", "method": "full", "model": "model-00000000000000000000000000000001",
+            "dataset": "ds-00000000000000000000000000000002", "loss_on": "all", "full": {"gradient_checkpointing": true}
+        });
+        let written = write(&serde_json::from_value(sft).unwrap(), &folders()).unwrap();
+        assert_eq!((&written["loss_on"], &written["gradient_checkpointing"]), (&json!("all"), &json!(true)));
     }
 
     #[test]

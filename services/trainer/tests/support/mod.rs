@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use anneal_contracts::engine::{ExitKind, Line};
+use anneal_contracts::engine::{ExitKind, Level, Line};
 use anneal_model::formula::TinyModel;
 use anneal_trainer::engine::{Stop, run};
 use serde_json::{Value, json};
@@ -25,12 +25,20 @@ pub(crate) struct Run {
     pub(crate) output: PathBuf,
 }
 
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
+/// Keeps the lines; asks to stop once one of them holds `needle`.
+#[derive(Clone)]
+struct Sink {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    needle: Option<String>,
+    stop: Stop,
+}
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        self.bytes.lock().unwrap().extend_from_slice(bytes);
+        if self.needle.as_ref().is_some_and(|needle| String::from_utf8_lossy(bytes).contains(needle)) {
+            self.stop.request();
+        }
         Ok(bytes.len())
     }
 
@@ -92,15 +100,21 @@ impl Bench {
     }
 
     pub(crate) fn run(&self, spec: &Value) -> Run {
-        let path = self.folder.path().join("spec.json");
-        std::fs::write(&path, spec.to_string()).unwrap();
-        Self::run_file(&path, spec["output_dir"].as_str().unwrap_or_default())
+        self.run_until(spec, None)
     }
 
-    pub(crate) fn run_file(path: &Path, output: &str) -> Run {
-        let sink = Sink::default();
-        let ending = run(path, Box::new(sink.clone()), &Stop::new());
-        let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
+    /// Runs the spec; the run is asked to stop as soon as it says a line that holds `needle`.
+    pub(crate) fn run_until(&self, spec: &Value, needle: Option<&str>) -> Run {
+        let path = self.folder.path().join("spec.json");
+        std::fs::write(&path, spec.to_string()).unwrap();
+        Self::run_file(&path, spec["output_dir"].as_str().unwrap_or_default(), needle)
+    }
+
+    pub(crate) fn run_file(path: &Path, output: &str, needle: Option<&str>) -> Run {
+        let (stop, needle) = (Stop::new(), needle.map(str::to_owned));
+        let sink = Sink { bytes: Arc::default(), needle, stop: stop.clone() };
+        let ending = run(path, Box::new(sink.clone()), &stop);
+        let text = String::from_utf8(sink.bytes.lock().unwrap().clone()).unwrap();
         Run { ending, lines: parse(&text), output: PathBuf::from(output) }
     }
 }
@@ -138,6 +152,40 @@ impl Run {
         values.collect()
     }
 
+    /// Step and names of every metric line.
+    pub(crate) fn points(&self) -> Vec<(u64, Vec<String>)> {
+        let points = self.lines.iter().filter_map(|line| match line {
+            Line::Metric { step, values } => Some((*step, values.keys().cloned().collect())),
+            _ => None,
+        });
+        points.collect()
+    }
+
+    /// Steps of the checkpoints, and whether each was the best so far.
+    pub(crate) fn checkpoints(&self) -> Vec<(u64, bool)> {
+        let checkpoints = self.lines.iter().filter_map(|line| match line {
+            Line::Checkpoint { step, best, .. } => Some((*step, *best)),
+            _ => None,
+        });
+        checkpoints.collect()
+    }
+
+    /// A figure of the result.
+    pub(crate) fn figure(&self, name: &str) -> Value {
+        match self.lines.last() {
+            Some(Line::Result { figures }) => figures[name].clone(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(crate) fn warnings(&self) -> Vec<&str> {
+        let warnings = self.lines.iter().filter_map(|line| match line {
+            Line::Log { level: Level::Warn, message, .. } => Some(message.as_str()),
+            _ => None,
+        });
+        warnings.collect()
+    }
+
     pub(crate) fn bits(&self, name: &str) -> Vec<(u64, u64)> {
         self.series(name).into_iter().map(|(step, value)| (step, value.to_bits())).collect()
     }
@@ -157,4 +205,21 @@ impl Run {
         let model = self.output.join("model/model.safetensors");
         std::fs::read(if adapter.exists() { adapter } else { model }).unwrap()
     }
+}
+
+/// The steps of the records of a TensorBoard folder's one event file.
+pub(crate) fn event_steps(folder: &Path) -> Vec<u64> {
+    let files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    let bytes = std::fs::read(&files[0]).unwrap();
+    let (mut steps, mut at) = (Vec::new(), 0);
+    while at < bytes.len() {
+        let length = u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
+        let event = &bytes[at + 12..at + 12 + length];
+        // Field 1, the time, takes nine bytes; field 2, the step, is a varint and left out where it is 0.
+        assert_eq!(event[0], 0x09);
+        steps.push(if event[9] == 0x10 { u64::from(event[10]) } else { 0 });
+        at += 12 + length + 4;
+    }
+    steps
 }

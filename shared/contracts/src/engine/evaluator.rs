@@ -55,6 +55,10 @@ pub struct EvaluationTask {
     pub name: String,
     /// The rows: a file, or a folder of splits.
     pub dataset: String,
+    /// The name in results and files in place of the task's own; needed where one task is named twice. Of several tasks
+    /// it takes the place of their common beginning (`ceval-valid_law` becomes `mine_law`).
+    #[serde(default)]
+    pub alias: Option<String>,
     /// Examples in the prompt; the task's own default when absent.
     #[serde(default)]
     pub num_fewshot: Option<usize>,

@@ -17,6 +17,6 @@ pub use exit::ExitKind;
 pub use line::{Level, Line, StageState};
 pub use model_input::{Adapted, ModelInput};
 pub use trainer::{
-    Dpo, DpoLoss, LoraSpec, LossOn, Method, OptimizerSpec, Parallel, Precision, Schedule, TargetModules,
-    TrainerSpec, TrainingKind, Zero,
+    Dpo, DpoLoss, Export, LoraSpec, LossOn, Method, OptimizerSpec, Parallel, Precision, Schedule,
+    TargetModules, TrainerSpec, TrainingKind, Zero,
 };

@@ -1,11 +1,14 @@
 //! `anneal-trainer run SPEC.json`: what to train, on what, how.
 //!
-//! `result` figures: `model_dir`, `adapter_dir`, `steps`, `final_loss`, `trained_tokens`, `seconds`, `peak_rss_bytes`.
+//! `result` figures: `model_dir`, `adapter_dir`, `steps`, `final_loss`, `trained_tokens`, `best_step`, `best_eval_loss`,
+//! `exported_step` (the step whose weights the result has), `test_loss`, `seconds`, `peak_rss_bytes`.
+//!
+//! A field that a task type or method does not use is refused unless it has its default value.
 
 use serde::{Deserialize, Serialize};
 
 pub use anneal_domain::spec::{
-    DpoLoss, LossOn, Method, Precision, Schedule, TargetModules, TrainingKind, Zero,
+    DpoLoss, Export, LossOn, Method, Precision, Schedule, TargetModules, TrainingKind, Zero,
 };
 
 /// The trainer's spec file. Unknown keys are refused; every key that has a default may be left out.
@@ -27,6 +30,9 @@ pub struct TrainerSpec {
     pub threads: usize,
     /// Hugging Face folder or `.gguf` file; for `pretrain` its architecture and tokenizer only.
     pub model: String,
+    /// What an adapter names as its base; `model` when absent.
+    #[serde(default)]
+    pub model_name: Option<String>,
     /// A safetensors file that replaces the random initialisation of `pretrain`.
     #[serde(default)]
     pub initial_weights: Option<String>,
@@ -50,7 +56,7 @@ pub struct TrainerSpec {
     /// Lay several rows into one sequence; they never attend to each other.
     #[serde(default)]
     pub packing: bool,
-    /// Which tokens carry loss.
+    /// Which tokens carry loss (`dpo`: always those of whole completions).
     #[serde(default)]
     pub loss_on: LossOn,
     /// Passes over the training part.
@@ -95,10 +101,13 @@ pub struct TrainerSpec {
     /// Stop when this many validation passes in a row brought no lower loss.
     #[serde(default)]
     pub early_stopping_patience: Option<u64>,
-    /// Steps between checkpoints.
+    /// Steps between checkpoints; one more is written wherever validation brought the lowest loss so far.
     #[serde(default = "default_save_interval")]
     pub save_interval: u64,
-    /// Checkpoints kept on disk.
+    /// Which weights the result has.
+    #[serde(default)]
+    pub export: Export,
+    /// Checkpoints kept on disk; the best one is kept besides.
     #[serde(default = "default_keep_checkpoints")]
     pub keep_checkpoints: usize,
     /// A checkpoint folder to continue from, exactly.
@@ -114,7 +123,7 @@ pub struct TrainerSpec {
 pub struct OptimizerSpec {
     /// Peak learning rate; `null` takes the default of the method (sft 2e-5, lora 2e-4, dpo 5e-6).
     pub learning_rate: Option<f64>,
-    /// The floor the schedule decays to.
+    /// The floor the schedule decays to; none with `constant`.
     pub min_learning_rate: f64,
     /// Decay after warm-up.
     pub schedule: Schedule,
@@ -205,7 +214,7 @@ pub struct Parallel {
     pub tensor: usize,
     /// Pipeline-parallel size.
     pub pipeline: usize,
-    /// Split the sequence dimension within a tensor-parallel group.
+    /// Split the sequence dimension within a tensor-parallel group; in a group of one there is nothing to split.
     pub sequence: bool,
     /// Optimizer-state sharding.
     pub zero: Zero,

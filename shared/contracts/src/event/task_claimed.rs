@@ -15,7 +15,7 @@ pub struct TaskClaimed {
     pub worker: WorkerId,
     /// The lease epoch, from 1.
     pub epoch: u64,
-    /// The rate per hour, frozen from here to the end of the epoch.
+    /// The rate per hour of the epoch: that of the quote.
     pub rate_per_hour: Microcredits,
     /// The checkpoint it goes on from.
     pub resume_from: Option<CheckpointId>,

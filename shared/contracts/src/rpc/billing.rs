@@ -71,7 +71,7 @@ pub struct PlaceHoldReply {
     pub hold: Option<HoldId>,
     /// The held amount.
     pub held: Microcredits,
-    /// Rate per hour, to be frozen at the claim.
+    /// Rate per hour, frozen here: a task costs what it was quoted, whatever prices become before its claims.
     pub rate_per_hour: Microcredits,
 }
 

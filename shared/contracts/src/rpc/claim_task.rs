@@ -46,7 +46,7 @@ pub struct ClaimedTask {
     pub inputs: Vec<InputFolder>,
     /// Where to go on from, newest first: a corrupt checkpoint falls back to the next.
     pub resume: Vec<ResumePoint>,
-    /// The rate per hour, frozen for this epoch.
+    /// The rate per hour: that of the quote.
     pub rate_per_hour: Microcredits,
     /// Facts the engine spec needs that are not the user's choice (such as a resolved calibration name).
     pub facts: Map<String, Value>,

@@ -8,6 +8,7 @@ mod commit_checkpoint;
 mod deployments;
 mod finish_task;
 mod pause_task;
+mod reject_checkpoint;
 mod renew_lease;
 mod report_stage;
 
@@ -23,6 +24,7 @@ pub use commit_checkpoint::CommitCheckpoint;
 pub use deployments::{DeploymentTarget, DeploymentsReply, ReportDeployment};
 pub use finish_task::FinishTask;
 pub use pause_task::PauseTask;
+pub use reject_checkpoint::RejectCheckpoint;
 pub use renew_lease::{RenewLease, RenewReply};
 pub use report_stage::ReportStage;
 

@@ -22,7 +22,7 @@ pub struct UsageReported {
     pub seq: u64,
     /// Milliseconds run under this epoch so far, already capped by the lease.
     pub running_ms: i64,
-    /// The rate per hour, frozen at the claim.
+    /// The rate per hour: that of the quote.
     pub rate_per_hour: Microcredits,
     /// True for the epoch's last report.
     pub last: bool,

@@ -1,21 +1,6 @@
-//! The benchmarks that an evaluation may name: those that the evaluator knows. Their files, and what they compute, are its own.
+//! Which benchmarks an evaluation may name: the built-in ones, their subjects, and the names that people use for them.
 
-/// Benchmarks of one task each.
-const SINGLE: &str = "arc_challenge arc_easy boolq commonsense_qa custom_multiple_choice custom_question_answer gsm8k \
-    heldout_loss hellaswag lambada_openai openbookqa perplexity piqa sciq truthfulqa_mc1 truthfulqa_mc2 \
-    wikitext winogrande";
-
-/// Benchmarks of many subjects: the group's own name, its parts, how the names of its subjects begin, and the subjects.
-const FAMILIES: [Family; 3] = [
-    Family { name: "ceval-valid", parts: &[], prefix: "ceval-valid_", subjects: CEVAL },
-    Family { name: "cmmlu", parts: &[], prefix: "cmmlu_", subjects: CMMLU },
-    Family {
-        name: "mmlu",
-        parts: &["mmlu_stem", "mmlu_other", "mmlu_social_sciences", "mmlu_humanities"],
-        prefix: "mmlu_",
-        subjects: MMLU,
-    },
-];
+use crate::benchmark::BENCHMARKS;
 
 const CEVAL: &str = "computer_network operating_system computer_architecture college_programming college_physics \
     college_chemistry advanced_mathematics probability_and_statistics discrete_mathematics \
@@ -43,7 +28,7 @@ const CMMLU: &str = "agronomy anatomy ancient_chinese arts astronomy business_et
     professional_psychology public_relations security_study sociology sports_science \
     traditional_chinese_medicine virology world_history world_religions";
 
-const MMLU: &str = "abstract_algebra anatomy astronomy business_ethics clinical_knowledge college_biology college_chemistry \
+const MMLU: &str = "stem other social_sciences humanities abstract_algebra anatomy astronomy business_ethics clinical_knowledge college_biology college_chemistry \
     college_computer_science college_mathematics college_medicine college_physics computer_security \
     conceptual_physics econometrics electrical_engineering elementary_mathematics formal_logic global_facts \
     high_school_biology high_school_chemistry high_school_computer_science high_school_european_history \
@@ -55,33 +40,24 @@ const MMLU: &str = "abstract_algebra anatomy astronomy business_ethics clinical_
     professional_law professional_medicine professional_psychology public_relations security_studies \
     sociology us_foreign_policy virology world_religions";
 
-struct Family {
-    name: &'static str,
-    parts: &'static [&'static str],
-    prefix: &'static str,
-    subjects: &'static str,
+/// Subjects of a benchmark, and parts of it that are scored together.
+fn subjects_of(benchmark: &str) -> &'static str {
+    match benchmark {
+        "ceval-valid" => CEVAL,
+        "cmmlu" => CMMLU,
+        "mmlu" => MMLU,
+        _ => "",
+    }
 }
 
-/// Whether the evaluator knows a benchmark, or a group of them, of this name.
+/// Whether the evaluator knows a benchmark, or a subject of one, of this name.
 pub fn is_benchmark(name: &str) -> bool {
     let name = canonical(name);
-    let name = name.as_str();
-    SINGLE.split(' ').any(|known| known == name)
-        || FAMILIES.iter().any(|family| {
-            let subject = name.strip_prefix(family.prefix);
-            family.name == name
-                || family.parts.contains(&name)
-                || subject.is_some_and(|subject| family.subjects.split(' ').any(|known| known == subject))
-        })
-}
-
-/// Whether scoring one would score the other again: the same benchmark, or a group and one of its subjects.
-pub(super) fn overlap(one: &str, other: &str) -> bool {
-    let (one, other) = (canonical(one), canonical(other));
-    let holds = |group: &str, subject: &str| {
-        FAMILIES.iter().any(|family| family.name == group && subject.starts_with(family.prefix))
-    };
-    one == other || holds(&one, &other) || holds(&other, &one)
+    BENCHMARKS.iter().any(|known| {
+        let subject = known.subject_prefix.and_then(|prefix| name.strip_prefix(prefix));
+        known.name == name
+            || subject.is_some_and(|subject| subjects_of(known.name).split(' ').any(|known| known == subject))
+    })
 }
 
 /// The evaluator's own name of what goes by several.
@@ -111,18 +87,14 @@ mod tests {
             "mmlu",
             "mmlu_stem",
             "mmlu_anatomy",
+            "cmmlu_anatomy",
         ] {
             assert!(is_benchmark(known), "{known}");
         }
-        for unknown in ["", "ARC", "arc", "mmlu_", "mmlu_ceval_law", "../x", "arc_easy.yaml", "humaneval"] {
+        for unknown in
+            ["", "ARC", "arc", "mmlu_", "mmlu_ceval_law", "../x", "arc_easy.yaml", "arc_easy_", "humaneval"]
+        {
             assert!(!is_benchmark(unknown), "{unknown}");
         }
-    }
-
-    #[test]
-    fn a_group_overlaps_its_subjects_and_an_alias_its_benchmark() {
-        assert!(overlap("mmlu", "mmlu_anatomy") && overlap("ceval_law", "ceval"));
-        assert!(overlap("lambada", "lambada_openai") && overlap("piqa", "piqa"));
-        assert!(!overlap("mmlu", "cmmlu_anatomy") && !overlap("mmlu_law", "mmlu_anatomy"));
     }
 }

@@ -1,9 +1,10 @@
 //! An evaluation task.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{ModelSource, Pool, benchmark};
+use super::{ModelSource, Pool, benchmark, user_task};
 use crate::{
     field_error::FieldErrors,
     id::{DatasetId, ModelId},
@@ -47,6 +48,20 @@ pub struct EvaluationDataset {
     /// Score the first n rows only.
     #[serde(default)]
     pub limit: Option<usize>,
+    /// The name of its scores and samples where the benchmark's own will not do: two entries of one benchmark need two.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+    /// A benchmark of the user's own, which `benchmark` names: the fields of a task file of lm-evaluation-harness.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub task: Option<Map<String, Value>>,
+}
+
+impl EvaluationDataset {
+    /// The name of its scores.
+    pub fn name(&self) -> &str {
+        self.alias.as_deref().unwrap_or(&self.benchmark)
+    }
 }
 
 /// More rows of one dataset than this are never asked for.
@@ -76,6 +91,10 @@ impl EvaluationSpec {
                 &format!("spec.datasets[{i}].num_fewshot"),
                 "must be at most 100",
             );
+            self.check_names(i, errors);
+            if let Some(task) = &dataset.task {
+                user_task::check(task, &dataset.benchmark, &format!("spec.datasets[{i}].task"), errors);
+            }
         }
         errors.require(
             self.max_length.is_none_or(|n| n >= 16),
@@ -85,16 +104,39 @@ impl EvaluationSpec {
         errors.require(self.pool == Pool::Fast, "spec.pool", "evaluation runs on one node: choose `fast`");
     }
 
+    /// One that the evaluator knows; or, with a task of the user's own, a plain name for it.
     fn check_benchmark(&self, i: usize, errors: &mut FieldErrors) {
-        let name = &self.datasets[i].benchmark;
+        let EvaluationDataset { benchmark: name, task, .. } = &self.datasets[i];
         let field = format!("spec.datasets[{i}].benchmark");
-        if !benchmark::is_benchmark(name) {
-            errors.push(field, "is no benchmark of this platform: name one such as `arc_easy`");
+        if task.is_none() {
+            let why = "is no benchmark of this platform: name one such as `arc_easy`";
+            errors.require(benchmark::is_benchmark(name), &field, why);
             return;
         }
-        let before = self.datasets[..i].iter().position(|other| benchmark::overlap(&other.benchmark, name));
-        if let Some(before) = before {
-            errors.push(field, format!("is scored by `spec.datasets[{before}]` already"));
+        let plain =
+            (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let why = "the name of your own task has 1 to 64 letters, digits and `_`";
+        errors.require(plain, &field, why);
+    }
+
+    /// An alias becomes part of file names and tells its entry from every other.
+    fn check_names(&self, i: usize, errors: &mut FieldErrors) {
+        let dataset = &self.datasets[i];
+        if let Some(alias) = &dataset.alias {
+            let plain = (1..=64).contains(&alias.len())
+                && alias.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
+            errors.require(
+                plain,
+                &format!("spec.datasets[{i}].alias"),
+                "an alias has 1 to 64 letters, digits, `-` and `_`",
+            );
+        }
+        if self.datasets[..i].iter().any(|other| other.name() == dataset.name()) {
+            let field = if dataset.alias.is_some() { "alias" } else { "benchmark" };
+            errors.push(
+                format!("spec.datasets[{i}].{field}"),
+                format!("`{}` is named twice: give one of them another `alias`", dataset.name()),
+            );
         }
     }
 }

@@ -9,6 +9,7 @@ mod evaluation;
 mod pool;
 mod schema;
 mod training;
+mod user_task;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -18,8 +19,8 @@ pub use compilation::{CalibrationSource, CompilationSpec, Quantization, Target};
 pub use evaluation::{EvaluationDataset, EvaluationSpec, FREE_DATASETS, MOST_ROWS};
 pub use pool::{ModelSource, Pool};
 pub use training::{
-    AdapterOptions, AllLinear, DpoLoss, DpoOptions, FullOptions, LINEAR_NAMES, LossOn, Method, Precision,
-    Schedule, Split, TargetModules, TrainingKind, TrainingSpec, Zero,
+    AdapterOptions, AllLinear, DpoLoss, DpoOptions, Export, FullOptions, LINEAR_NAMES, LossOn, Method,
+    Precision, Schedule, Split, TargetModules, TrainingKind, TrainingSpec, Zero, default_learning_rate,
 };
 
 use crate::{FieldError, field_error::FieldErrors};

@@ -45,6 +45,15 @@ pub struct TrainingSpec {
     /// Share of the steps spent warming up.
     #[serde(default)]
     pub warmup_ratio: f64,
+    /// Decoupled weight decay of the matrices.
+    #[serde(default)]
+    pub weight_decay: f64,
+    /// The global gradient norm is clipped to this; 0 does not clip.
+    #[serde(default = "one_f64")]
+    pub max_grad_norm: f64,
+    /// Which tokens carry loss; `dpo` always compares whole completions.
+    #[serde(default)]
+    pub loss_on: LossOn,
     /// Rows of one forward and backward pass.
     #[serde(default = "one")]
     pub micro_batch_size: usize,
@@ -57,6 +66,18 @@ pub struct TrainingSpec {
     /// Steps between checkpoints.
     #[serde(default = "default_save_interval")]
     pub save_interval: u64,
+    /// Checkpoints the worker keeps on its own disk.
+    #[serde(default = "default_keep_checkpoints")]
+    pub keep_checkpoints: usize,
+    /// Steps between validation passes; at each checkpoint and at the end when absent.
+    #[serde(default)]
+    pub eval_interval: Option<u64>,
+    /// Stop when this many validation passes in a row brought no lower loss.
+    #[serde(default)]
+    pub early_stopping_patience: Option<u64>,
+    /// Which weights the trained model has.
+    #[serde(default)]
+    pub export: Export,
     /// Steps between metric points.
     #[serde(default = "one_u64")]
     pub log_interval: u64,
@@ -154,6 +175,17 @@ pub enum LossOn {
     Completion,
     /// Every token.
     All,
+}
+
+/// Which weights the trained model has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Export {
+    /// Those with the lowest validation loss; where nothing is validated, the last.
+    #[default]
+    Best,
+    /// Those after the last step.
+    Last,
 }
 
 /// Sharding of optimizer state (Rajbhandari et al. 2020).
@@ -259,6 +291,10 @@ pub struct AdapterOptions {
     pub target_modules: TargetModules,
     /// Optimizer-state sharding.
     pub zero: Zero,
+    /// Recompute activations in the backward pass.
+    pub gradient_checkpointing: bool,
+    /// Quantise the NF4 block scales too; `qlora` only.
+    pub double_quantization: bool,
 }
 
 impl Default for AdapterOptions {
@@ -269,6 +305,8 @@ impl Default for AdapterOptions {
             dropout: 0.0,
             target_modules: TargetModules::default(),
             zero: Zero::Zero2,
+            gradient_checkpointing: false,
+            double_quantization: false,
         }
     }
 }
@@ -291,6 +329,15 @@ impl Default for DpoOptions {
     }
 }
 
+/// The peak learning rate where none is given.
+pub const fn default_learning_rate(task_type: TrainingKind, method: Method) -> f64 {
+    match (task_type, method) {
+        (TrainingKind::Dpo, _) => 5e-6,
+        (_, Method::Full) => 2e-5,
+        (_, Method::Lora | Method::Qlora) => 2e-4,
+    }
+}
+
 /// Nodes of the `fast` pool.
 const FAST_NODES: usize = 1;
 /// Rows of the largest optimizer step.
@@ -309,24 +356,17 @@ impl TrainingSpec {
             .saturating_mul(self.data_parallel())
     }
 
-    /// The peak learning rate: what was asked for, or the default (dpo 5e-6, adapters 2e-4, full 2e-5).
-    pub fn peak_learning_rate(&self) -> f64 {
-        self.learning_rate.unwrap_or(match (self.task_type, self.method) {
-            (TrainingKind::Dpo, _) => 5e-6,
-            (_, Method::Full) => 2e-5,
-            _ => 2e-4,
-        })
-    }
-
     pub(super) fn check(&self, errors: &mut FieldErrors) {
         self.check_combination(errors);
         self.check_schedule(errors);
         self.check_batch(errors);
+        self.check_regularisation(errors);
+        self.check_validation(errors);
         if let Some(full) = &self.full {
-            full.check(self.peak_learning_rate(), errors);
+            full.check(self.rate(), self.schedule, errors);
         }
         if let Some(lora) = &self.lora {
-            lora.check(errors);
+            lora.check(self.method, errors);
         }
         if let Some(dpo) = &self.dpo {
             dpo.check(errors);
@@ -336,6 +376,11 @@ impl TrainingSpec {
             "spec.pool",
             "no `turbo` pool of several nodes is connected here: choose `fast`",
         );
+    }
+
+    /// The peak learning rate, given or by default.
+    fn rate(&self) -> f64 {
+        self.learning_rate.unwrap_or(default_learning_rate(self.task_type, self.method))
     }
 
     fn check_combination(&self, errors: &mut FieldErrors) {
@@ -365,6 +410,15 @@ impl TrainingSpec {
             "spec.packing",
             "preference pairs are never packed",
         );
+        match (self.task_type, self.loss_on) {
+            (TrainingKind::Pretrain, LossOn::Completion) => {
+                errors.push("spec.loss_on", "plain text has no completion");
+            }
+            (TrainingKind::Dpo, LossOn::Completion | LossOn::All) => {
+                errors.push("spec.loss_on", "`dpo` always compares whole completions");
+            }
+            _ => {}
+        }
         let sum: u64 = self.split.0.iter().map(|part| u64::from(*part)).sum();
         errors.require(sum == 100, "spec.split", format!("the shares must sum to 100, not {sum}"));
         errors.require(self.split.0[0] > 0, "spec.split", "the training share must be more than 0");
@@ -394,6 +448,29 @@ impl TrainingSpec {
         );
         errors.require(self.save_interval >= 1, "spec.save_interval", "must be at least 1 step");
         errors.require(self.log_interval >= 1, "spec.log_interval", "must be at least 1 step");
+    }
+
+    fn check_regularisation(&self, errors: &mut FieldErrors) {
+        for (field, value) in
+            [("spec.weight_decay", self.weight_decay), ("spec.max_grad_norm", self.max_grad_norm)]
+        {
+            errors.require(value.is_finite() && value >= 0.0, field, "must be at least 0");
+        }
+    }
+
+    fn check_validation(&self, errors: &mut FieldErrors) {
+        errors.require(self.keep_checkpoints >= 1, "spec.keep_checkpoints", "must be at least 1");
+        for (field, value) in [
+            ("spec.eval_interval", self.eval_interval),
+            ("spec.early_stopping_patience", self.early_stopping_patience),
+        ] {
+            errors.require(value != Some(0), field, "must be at least 1");
+            errors.require(
+                value.is_none() || self.split.0[1] > 0,
+                field,
+                "needs a validation share in `split`",
+            );
+        }
     }
 
     fn check_batch(&self, errors: &mut FieldErrors) {
@@ -427,12 +504,18 @@ impl TrainingSpec {
 }
 
 impl FullOptions {
-    fn check(&self, peak: f64, errors: &mut FieldErrors) {
+    /// `rate` is the peak learning rate, given or by default.
+    fn check(&self, rate: f64, schedule: Schedule, errors: &mut FieldErrors) {
         let floor = self.min_learning_rate;
         errors.require(
-            floor.is_finite() && floor >= 0.0 && (peak <= 0.0 || floor <= peak),
+            floor.is_finite() && floor >= 0.0 && (rate <= 0.0 || floor <= rate),
             "spec.full.min_learning_rate",
-            format!("must be at least 0 and at most the learning rate, {peak:e}"),
+            format!("must be at least 0 and at most the learning rate, which is {rate}"),
+        );
+        errors.require(
+            floor == 0.0 || schedule != Schedule::Constant,
+            "spec.full.min_learning_rate",
+            "a `constant` schedule never decays to it",
         );
         errors.require(
             self.flash_attention,
@@ -454,7 +537,12 @@ impl FullOptions {
 }
 
 impl AdapterOptions {
-    fn check(&self, errors: &mut FieldErrors) {
+    fn check(&self, method: Method, errors: &mut FieldErrors) {
+        errors.require(
+            method == Method::Qlora || !self.double_quantization,
+            "spec.lora.double_quantization",
+            "only method `qlora` quantises",
+        );
         errors.require((1..=1024).contains(&self.rank), "spec.lora.rank", "must be 1 to 1024");
         errors.require(self.alpha.is_finite() && self.alpha > 0.0, "spec.lora.alpha", "must be more than 0");
         errors.require(
@@ -489,7 +577,7 @@ impl DpoOptions {
         errors.require(
             self.label_smoothing == 0.0 || self.loss == DpoLoss::Sigmoid,
             "spec.dpo.label_smoothing",
-            "belongs to the loss `sigmoid` only",
+            "only the `sigmoid` loss is smoothed",
         );
     }
 }
@@ -508,6 +596,9 @@ const fn one_u64() -> u64 {
 }
 const fn default_save_interval() -> u64 {
     100
+}
+const fn default_keep_checkpoints() -> usize {
+    2
 }
 const fn default_seed() -> u64 {
     42

@@ -125,11 +125,12 @@ impl TaskState {
 
     /// The worker finished: `outcome` is the terminal state it reports, or `Paused`.
     ///
-    /// A cancellation that was asked for before the finish wins over every outcome.
+    /// A cancellation that was asked for before the finish wins over every outcome, and a stop over a pause.
     pub fn finish(self, outcome: Self) -> Result<Self, TransitionError> {
         let reportable = outcome.is_terminal() || outcome == Self::Paused;
         match self {
             Self::Cancelling if reportable => Ok(Self::Cancelled),
+            Self::Stopping if outcome == Self::Paused => Ok(Self::Stopped),
             from if from.is_leased() && reportable => Ok(outcome),
             from => Err(TransitionError { from, what: "finish" }),
         }
@@ -173,9 +174,9 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(4096))]
 
         #[test]
-        fn a_terminal_state_is_never_left_and_a_cancel_is_never_lost(steps in proptest::collection::vec(step(), 0..40)) {
+        fn a_terminal_state_is_never_left_and_no_accepted_end_is_lost(steps in proptest::collection::vec(step(), 0..40)) {
             let mut state = TaskState::Queued;
-            let mut cancel_accepted = false;
+            let (mut cancel_accepted, mut stop_accepted) = (false, false);
             for step in steps {
                 let next = match step {
                     Step::Claim => state.claim(),
@@ -185,11 +186,14 @@ mod tests {
                 };
                 let Ok(next) = next else { continue };
                 prop_assert!(!state.is_terminal() || next == state);
-                if matches!(step, Step::Request(Verb::Cancel)) {
-                    cancel_accepted = true;
-                }
+                cancel_accepted |= matches!(step, Step::Request(Verb::Cancel));
+                stop_accepted |= matches!(step, Step::Request(Verb::Stop));
                 if cancel_accepted {
                     prop_assert!(matches!(next, TaskState::Cancelling | TaskState::Cancelled), "{next:?} after a cancel");
+                }
+                if stop_accepted {
+                    let ends = next.is_terminal() || matches!(next, TaskState::Stopping | TaskState::Cancelling);
+                    prop_assert!(ends, "{next:?} after a stop");
                 }
                 state = next;
             }

@@ -15,23 +15,23 @@ use crate::{
 };
 
 /// What the backward pass needs of the forward pass, all segments together.
-pub(super) struct Saved<'a> {
-    pub(super) q: &'a [f32],
-    pub(super) k: &'a [f32],
-    pub(super) v: &'a [f32],
-    pub(super) y: &'a [f32],
-    pub(super) grad: &'a [f32],
-    pub(super) log_sums: &'a [f32],
+pub(crate) struct Saved<'a> {
+    pub(crate) q: &'a [f32],
+    pub(crate) k: &'a [f32],
+    pub(crate) v: &'a [f32],
+    pub(crate) y: &'a [f32],
+    pub(crate) grad: &'a [f32],
+    pub(crate) log_sums: &'a [f32],
 }
 
 /// Gradients of q, k and v.
-pub(super) struct Gradients {
-    pub(super) dq: Vec<f32>,
-    pub(super) dk: Vec<f32>,
-    pub(super) dv: Vec<f32>,
+pub(crate) struct Gradients {
+    pub(crate) dq: Vec<f32>,
+    pub(crate) dk: Vec<f32>,
+    pub(crate) dv: Vec<f32>,
 }
 
-pub(super) fn backward(saved: &Saved, segments: &Segments, heads: Heads, numerics: Numerics) -> Gradients {
+pub(crate) fn backward(saved: &Saved, segments: &Segments, heads: Heads, numerics: Numerics) -> Gradients {
     let mut gradients = Gradients {
         dq: vec![0.0; saved.q.len()],
         dk: vec![0.0; saved.k.len()],

@@ -18,10 +18,10 @@ pub(super) const QUERIES: usize = 48;
 
 /// Head counts and size.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Heads {
-    pub(super) h: usize,
-    pub(super) k: usize,
-    pub(super) c: usize,
+pub(crate) struct Heads {
+    pub(crate) h: usize,
+    pub(crate) k: usize,
+    pub(crate) c: usize,
 }
 
 impl Heads {
@@ -39,17 +39,17 @@ impl Heads {
 
 /// One sequence: queries are the last positions of its keys. Slices are `[n, h|k, c]`.
 #[derive(Clone, Copy)]
-pub(super) struct Sequence<'a> {
-    pub(super) q: &'a [f32],
-    pub(super) k: &'a [f32],
-    pub(super) v: &'a [f32],
+pub(crate) struct Sequence<'a> {
+    pub(crate) q: &'a [f32],
+    pub(crate) k: &'a [f32],
+    pub(crate) v: &'a [f32],
 }
 
 /// Scale and rounding of the inputs and the output.
 #[derive(Clone, Copy)]
-pub(super) struct Numerics {
-    pub(super) scale: f32,
-    pub(super) compute: Compute,
+pub(crate) struct Numerics {
+    pub(crate) scale: f32,
+    pub(crate) compute: Compute,
 }
 
 /// Keys and values of one head of one sequence, block after block.
@@ -69,7 +69,7 @@ struct Task {
 }
 
 /// Output rows and log-sums (`[t, h]`), sequence after sequence.
-pub(super) fn forward(sequences: &[Sequence], heads: Heads, numerics: Numerics) -> (Vec<f32>, Vec<f32>) {
+pub(crate) fn forward(sequences: &[Sequence], heads: Heads, numerics: Numerics) -> (Vec<f32>, Vec<f32>) {
     let Heads { h, k, c } = heads;
     let total: usize = sequences.iter().map(|s| s.q.len()).sum();
     let mut packed: Vec<Option<PackedHead>> = (0..sequences.len() * k).map(|_| None).collect();

@@ -9,9 +9,9 @@ use std::sync::OnceLock;
 
 use candle_core::{CpuStorage, CustomOp3, Layout, Result as CandleResult, Shape, Tensor};
 
-use backward::{Gradients, Saved, backward};
+pub(crate) use backward::{Gradients, Saved, backward};
 pub use cached::{KvView, attention_cached, attention_cached_as};
-use forward::{Heads, Numerics, Sequence, forward};
+pub(crate) use forward::{Heads, Numerics, Sequence, forward};
 
 use crate::{
     Compute, Result, Segments, compose,

@@ -2,17 +2,23 @@
 
 use super::{
     Matrix,
-    pack::pack,
-    tile::{MR, NR, tiles},
+    pack::{pack, pack_left_cells},
+    tile::{Kernel, NR},
 };
 use crate::Compute;
 
-/// Packs all rows of `a` as a left operand, rounded; returns the number of floats written.
+/// The kernel of every block: f32 cells, whatever the values were rounded to.
+fn kernel() -> &'static Kernel {
+    Kernel::of(Compute::F32)
+}
+
+/// Packs all rows of `a` as a left operand, rounded.
 pub(crate) fn pack_rows(a: Matrix, round: Compute, out: &mut Vec<f32>) {
-    let panel = a.cols * MR;
-    out.resize(a.rows.div_ceil(MR) * panel, 0.0);
+    let kernel = kernel();
+    let panel = a.cols * kernel.rows;
+    out.resize(a.rows.div_ceil(kernel.rows) * panel, 0.0);
     for (index, out) in out.chunks_mut(panel).enumerate() {
-        pack::<MR>(a, index * MR, MR.min(a.rows - index * MR), 0..a.cols, out);
+        pack_left_cells(kernel, a, index, 0..a.cols, out);
     }
     round.round_slice(out);
 }
@@ -45,17 +51,23 @@ impl BlockProduct<'_> {
         if rows == 0 || panels == 0 {
             return;
         }
-        assert!(a.len() >= rows.div_ceil(MR) * MR * k && b.len() >= (panels - 1) * b_stride + k * NR);
+        let kernel = kernel();
+        assert!(
+            a.len() >= rows.next_multiple_of(kernel.rows) * k && b.len() >= (panels - 1) * b_stride + k * NR
+        );
         assert!(stride >= panels * NR && c.len() >= (rows - 1) * stride + panels * NR);
-        let kernels = tiles();
-        for panel in 0..panels {
-            for row in (0..rows).step_by(MR) {
+        for panel in (0..panels).step_by(kernel.panels()) {
+            let width = kernel.panels().min(panels - panel);
+            for row in (0..rows).step_by(kernel.rows) {
                 #[allow(unsafe_code, reason = "the tile kernels take pointers")]
-                // SAFETY: the lengths of all three are asserted above for every panel and row.
+                // SAFETY: the lengths of all three are asserted above for every panel and row; a tile of one panel does not
+                // read its second pointer.
                 unsafe {
-                    let kernel = kernels[MR.min(rows - row) - 1];
+                    let tile = kernel.tile(kernel.rows.min(rows - row), width);
                     let c = c.as_mut_ptr().add(row * stride + panel * NR);
-                    kernel(k, a.as_ptr().add(row * k), b.as_ptr().add(panel * b_stride), c, stride, add);
+                    let first = b.as_ptr().add(panel * b_stride);
+                    let second = if width == 2 { first.add(b_stride) } else { first };
+                    tile(k, a.as_ptr().add(row * k), [first, second], c, stride, add);
                 }
             }
         }

@@ -1,8 +1,9 @@
 //! Matrix products `c = a · b` with f32 sums, inputs and output rounded to a [`Compute`] format.
 //!
 //! The order of every sum is fixed by `k` alone: blocks of [`k_block`] products, each summed from 0 in the order of `k`
-//! (one fused multiply-add a product where the processor has it), added up in the order of the blocks. Neither the number of
-//! rows nor the number of threads, nor how the work is cut into tiles, changes a bit.
+//! (one fused multiply-add a product where the processor has it; bf16 operands two products at a time where it has AVX-512's
+//! bf16 products), added up in the order of the blocks. Neither the number of rows nor the number of threads, nor how the work
+//! is cut into tiles, changes a bit.
 
 mod block;
 mod pack;
@@ -15,10 +16,14 @@ use std::ops::Range;
 pub(crate) use block::{BlockProduct, pack_columns, pack_rows};
 pub(crate) use pack::Strided;
 pub(crate) use packed::{PackedWeight, TransposedPanels};
-use tile::MR;
 pub(crate) use tile::NR;
+use tile::{Kernel, MOST_ROWS};
 
-use crate::{Compute, buffers::scratch, pool};
+use crate::{
+    Compute,
+    buffers::{Buffer, scratch},
+    pool,
+};
 
 /// A read-only matrix with strides in elements.
 #[derive(Clone, Copy)]
@@ -66,10 +71,21 @@ pub(crate) trait Panels: Sync {
     /// Writes rows `k` of a panel as groups of [`NR`] floats, missing columns as 0.
     fn fill(&self, panel: usize, k: Range<usize>, out: &mut [f32]);
 
-    /// The whole panel, when it is stored that way.
-    fn ready(&self, _panel: usize) -> Option<&[f32]> {
+    /// The same rows, from an even one on, as cells of two bf16.
+    fn fill_pairs(&self, panel: usize, k: Range<usize>, out: &mut [f32]) {
+        fill_then_pair(self, panel, k, out);
+    }
+
+    /// The whole panel in cells of `depth` values, when it is stored that way.
+    fn ready(&self, _panel: usize, _depth: usize) -> Option<&[f32]> {
         None
     }
+}
+
+fn fill_then_pair(panels: &(impl Panels + ?Sized), panel: usize, k: Range<usize>, out: &mut [f32]) {
+    let mut singles = scratch(k.len() * NR);
+    panels.fill(panel, k, &mut singles);
+    pack::pair_up(&singles, NR, out);
 }
 
 /// A product to be computed.
@@ -89,9 +105,9 @@ const BLOCK_FLOATS: usize = 1 << 21;
 /// The longest run of products that is summed in registers.
 const LONGEST_RUN: usize = 384;
 /// Up to so many rows, the right operand is not packed ahead but panel by panel where it is used.
-const FEW_ROWS: usize = 8 * MR;
-/// Row panels a task keeps in its second-level cache.
-const ROW_PANELS: usize = 32;
+const FEW_ROWS: usize = 48;
+/// Rows a task keeps in its second-level cache.
+const TASK_ROWS: usize = 192;
 /// Products below which a second thread costs more than it helps.
 const SMALL: usize = 1 << 17;
 
@@ -103,12 +119,16 @@ pub(crate) fn k_block(k: usize) -> usize {
 impl Product<'_> {
     /// The result, row-major.
     pub(crate) fn compute(&self) -> Vec<f32> {
+        self.compute_by(Kernel::of(self.a_round))
+    }
+
+    fn compute_by(&self, kernel: &'static Kernel) -> Vec<f32> {
         let len = self.a.rows * self.b.n();
         if self.b.k() == 0 {
             return vec![0.0; len];
         }
         let mut c: Vec<f32> = Vec::with_capacity(len);
-        self.run(Target { c: c.as_mut_ptr(), add: false });
+        self.run(kernel, Target { c: c.as_mut_ptr(), add: false });
         #[allow(unsafe_code, reason = "the kernel has written what a zeroing pass would only write twice")]
         // SAFETY: `run` writes every one of the `rows · n` elements when it does not add.
         unsafe {
@@ -120,20 +140,20 @@ impl Product<'_> {
     /// Adds the result to `c`.
     pub(crate) fn add_to(&self, c: &mut [f32]) {
         assert_eq!(c.len(), self.a.rows * self.b.n());
-        self.run(Target { c: c.as_mut_ptr(), add: true });
+        self.run(Kernel::of(self.a_round), Target { c: c.as_mut_ptr(), add: true });
     }
 
-    fn run(&self, target: Target) {
+    fn run(&self, kernel: &'static Kernel, target: Target) {
         assert_eq!(self.a.cols, self.b.k(), "inner dimensions");
         let (m, n, k) = (self.a.rows, self.b.n(), self.b.k());
         if m == 0 || n == 0 || k == 0 {
             return;
         }
         let kc = k_block(k);
-        let depth = if m <= FEW_ROWS { BLOCK_FLOATS / m.next_multiple_of(MR) } else { 4 * kc };
+        let depth = if m <= FEW_ROWS { BLOCK_FLOATS / m.next_multiple_of(kernel.rows) } else { 4 * kc };
         let depth = (depth / kc).max(1) * kc;
-        let height = (BLOCK_FLOATS / depth.min(k) / MR).max(1) * MR;
-        let work = Work { product: self, target, kc, tiles: tile::tiles(), parallel: m * n * k >= SMALL };
+        let height = (BLOCK_FLOATS / depth.min(k) / kernel.rows).max(1) * kernel.rows;
+        let work = Work { product: self, target, kc, kernel, parallel: m * n * k >= SMALL };
         for k_from in (0..k).step_by(depth) {
             let deep = k_from..(k_from + depth).min(k);
             for row in (0..m).step_by(height) {
@@ -163,70 +183,92 @@ struct Work<'a> {
     product: &'a Product<'a>,
     target: Target,
     kc: usize,
-    tiles: [tile::Tile; MR],
+    kernel: &'static Kernel,
     parallel: bool,
 }
 
 impl Work<'_> {
-    fn pack_left(&self, rows: &Range<usize>, deep: &Range<usize>, packed: &mut [f32]) {
+    /// Packs `rows` of the left operand over `deep`, panel after panel.
+    fn pack_left(&self, rows: &Range<usize>, deep: &Range<usize>) -> Buffer {
+        let stride = self.kernel.cells(deep.len()) * self.kernel.rows;
+        let mut packed = scratch(rows.len().div_ceil(self.kernel.rows) * stride);
         let a = self.product.a.row_range(rows.clone());
-        let stride = deep.len() * MR;
-        pool::parts(self.parallel, packed, stride, |panel, out| {
-            for (run, out) in runs(deep, self.kc).zip(out.chunks_mut(self.kc * MR)) {
-                pack::pack_left(a, self.product.a_round, panel, run, out);
+        let run_cells = self.kernel.cells(self.kc) * self.kernel.rows;
+        pool::parts(self.parallel, &mut packed, stride, |panel, out| {
+            for (run, out) in runs(deep, self.kc).zip(out.chunks_mut(run_cells)) {
+                pack::pack_left(self.kernel, a, self.product.a_round, panel, run, out);
             }
         });
+        packed
+    }
+
+    fn fill(&self, panel: usize, run: Range<usize>, out: &mut [f32]) {
+        if self.kernel.depth == 2 {
+            self.product.b.fill_pairs(panel, run, out);
+        } else {
+            self.product.b.fill(panel, run, out);
+        }
+    }
+
+    /// A run of a panel that is stored as the kernel reads it.
+    fn stored(&self, panel: usize, run: &Range<usize>) -> Option<&[f32]> {
+        let ready = self.product.b.ready(panel, self.kernel.depth)?;
+        Some(&ready[self.kernel.cells(run.start) * NR..self.kernel.cells(run.end) * NR])
     }
 
     /// Few rows: each panel of `b` is packed once, by the task that uses it.
     fn few_rows(&self, rows: Range<usize>, deep: Range<usize>) {
-        let mut left = scratch(rows.len().div_ceil(MR) * MR * deep.len());
-        self.pack_left(&rows, &deep, &mut left);
-        let left = Left { packed: &left, deep: &deep, rows: &rows };
+        let left = Left { packed: &self.pack_left(&rows, &deep), deep: &deep, rows: &rows };
         let panels = self.product.b.n().div_ceil(NR);
-        pool::each(self.parallel, panels, |panel| {
-            let ready = self.product.b.ready(panel);
-            let mut space = scratch(LONGEST_RUN * NR);
+        let width = self.kernel.panels();
+        pool::each(self.parallel, panels.div_ceil(width), |task| {
+            let columns = task * width..((task + 1) * width).min(panels);
+            let mut space = scratch(LONGEST_RUN * NR * width);
             for run in runs(&deep, self.kc) {
-                let right = if let Some(ready) = ready {
-                    &ready[run.start * NR..run.end * NR]
-                } else {
-                    let space = &mut space[..run.len() * NR];
-                    self.product.b.fill(panel, run.clone(), space);
-                    space
-                };
-                self.tile_column(&left, run, 0..rows.len().div_ceil(MR), panel, right);
+                let cells = self.kernel.cells(run.len()) * NR;
+                let mut rights: [&[f32]; 2] = [&[]; 2];
+                for ((right, panel), space) in
+                    rights.iter_mut().zip(columns.clone()).zip(space.chunks_mut(LONGEST_RUN * NR))
+                {
+                    *right = if let Some(stored) = self.stored(panel, &run) {
+                        stored
+                    } else {
+                        self.fill(panel, run.clone(), &mut space[..cells]);
+                        &space[..cells]
+                    };
+                }
+                self.tile_column(&left, run, 0..left.panels(self.kernel), &columns, rights);
             }
-            self.finish(&rows, panel..panel + 1, &deep);
+            self.finish(&rows, columns, &deep);
         });
     }
 
     /// Many rows: `b` is packed ahead, a block at a time, and shared by all tasks.
     fn many_rows(&self, rows: Range<usize>, deep: Range<usize>) {
-        let row_panels = rows.len().div_ceil(MR);
-        let mut left = scratch(row_panels * MR * deep.len());
-        self.pack_left(&rows, &deep, &mut left);
-        let left = Left { packed: &left, deep: &deep, rows: &rows };
+        let left = Left { packed: &self.pack_left(&rows, &deep), deep: &deep, rows: &rows };
         let b = self.product.b;
         let panels = b.n().div_ceil(NR);
-        let stored = b.ready(0).is_some();
-        let width = if stored { panels } else { (BLOCK_FLOATS / deep.len() / NR).max(1) };
-        let stride = deep.len() * NR;
+        let stored = b.ready(0, self.kernel.depth).is_some();
+        let stride = self.kernel.cells(deep.len()) * NR;
+        let run_cells = self.kernel.cells(self.kc) * NR;
+        let width = if stored {
+            panels
+        } else {
+            (BLOCK_FLOATS / stride).max(1).next_multiple_of(self.kernel.panels())
+        };
         for first in (0..panels).step_by(width) {
             let columns = first..(first + width).min(panels);
             let mut packed = scratch(if stored { 0 } else { columns.len() * stride });
             pool::parts(self.parallel, &mut packed, stride, |panel, out| {
-                for (run, out) in runs(&deep, self.kc).zip(out.chunks_mut(self.kc * NR)) {
-                    b.fill(first + panel, run, out);
+                for (run, out) in runs(&deep, self.kc).zip(out.chunks_mut(run_cells)) {
+                    self.fill(first + panel, run, out);
                 }
             });
             let right = |panel: usize, run: &Range<usize>| {
-                if let Some(ready) = b.ready(panel) {
-                    &ready[run.start * NR..run.end * NR]
-                } else {
-                    let from = (panel - first) * stride + (run.start - deep.start) * NR;
-                    &packed[from..from + run.len() * NR]
-                }
+                self.stored(panel, run).unwrap_or_else(|| {
+                    let from = (panel - first) * stride + self.kernel.cells(run.start - deep.start) * NR;
+                    &packed[from..from + self.kernel.cells(run.len()) * NR]
+                })
             };
             self.grid(&left, columns, &right);
         }
@@ -239,10 +281,11 @@ impl Work<'_> {
         columns: Range<usize>,
         right: &(dyn Fn(usize, &Range<usize>) -> &'b [f32] + Sync),
     ) {
-        let row_panels = left.rows.len().div_ceil(MR);
-        let tall = row_panels.div_ceil(row_panels.div_ceil(ROW_PANELS));
+        let row_panels = left.panels(self.kernel);
+        let step = self.kernel.panels();
+        let tall = row_panels.div_ceil(row_panels.div_ceil(TASK_ROWS / self.kernel.rows));
         let down = row_panels.div_ceil(tall);
-        let wide = (columns.len() * down).div_ceil(pool::threads() * 16).clamp(2, 24);
+        let wide = (columns.len() * down).div_ceil(pool::threads() * 16).clamp(2, 24).next_multiple_of(step);
         let across = columns.len().div_ceil(wide);
         pool::each(self.parallel, down * across, |task| {
             let (i, j) = (task / across, task % across);
@@ -250,51 +293,57 @@ impl Work<'_> {
             let from = columns.start + j * wide;
             let columns = from..(from + wide).min(columns.end);
             for run in runs(left.deep, self.kc) {
-                for panel in columns.clone() {
-                    self.tile_column(left, run.clone(), row_panels.clone(), panel, right(panel, &run));
+                for panel in columns.clone().step_by(step) {
+                    let panels = panel..(panel + step).min(columns.end);
+                    let second = if panels.len() == 2 { right(panel + 1, &run) } else { &[] };
+                    let rights = [right(panel, &run), second];
+                    self.tile_column(left, run.clone(), row_panels.clone(), &panels, rights);
                 }
             }
-            let rows = left.rows.start + row_panels.start * MR
-                ..(left.rows.start + row_panels.end * MR).min(left.rows.end);
+            let rows = self.kernel.rows;
+            let rows = left.rows.start + row_panels.start * rows
+                ..(left.rows.start + row_panels.end * rows).min(left.rows.end);
             self.finish(&rows, columns, left.deep);
         });
     }
 
-    /// One panel of `b` against some row panels, over one run of `k`.
+    /// One or two neighbouring panels of `b` against some row panels, over one run of `k`.
     fn tile_column(
         &self,
         left: &Left,
         run: Range<usize>,
         row_panels: Range<usize>,
-        panel: usize,
-        right: &[f32],
+        panels: &Range<usize>,
+        rights: [&[f32]; 2],
     ) {
-        let n = self.product.b.n();
-        let column = panel * NR;
-        let width = NR.min(n - column);
+        let (n, kernel) = (self.product.b.n(), self.kernel);
+        let column = panels.start * NR;
+        let width = (panels.len() * NR).min(n - column);
         let add = self.target.add || run.start > 0;
-        assert!(right.len() >= run.len() * NR && column < n);
+        let (cells, deep_cells) = (kernel.cells(run.len()), kernel.cells(left.deep.len()));
+        assert!(rights[..panels.len()].iter().all(|right| right.len() >= cells * NR) && column < n);
+        let rights = rights.map(<[f32]>::as_ptr);
         for row_panel in row_panels {
-            let row = left.rows.start + row_panel * MR;
-            let height = MR.min(left.rows.end - row);
-            let from = row_panel * left.deep.len() * MR + (run.start - left.deep.start) * MR;
-            let a = &left.packed[from..from + run.len() * MR];
+            let row = left.rows.start + row_panel * kernel.rows;
+            let height = kernel.rows.min(left.rows.end - row);
+            let from = (row_panel * deep_cells + kernel.cells(run.start - left.deep.start)) * kernel.rows;
+            let a = &left.packed[from..from + cells * kernel.rows];
             assert!(row + height <= self.product.a.rows);
+            let tile = kernel.tile(height, panels.len());
             #[allow(unsafe_code, reason = "the tile kernels take pointers")]
-            // SAFETY: both panels hold `run.len()` groups (sliced and asserted above). The tile's rows and columns lie inside
-            // the target's `rows · n` elements, and no other task has them; a narrow tile goes through `edge`.
+            // SAFETY: the panels hold `cells` groups (sliced and asserted above). The tile's rows and columns lie inside the
+            // target's `rows · n` elements, and no other task has them; a narrow tile goes through `edge`.
             unsafe {
                 let c = self.target.c.add(row * n + column);
-                let kernel = self.tiles[height - 1];
-                if width == NR {
-                    kernel(run.len(), a.as_ptr(), right.as_ptr(), c, n, add);
+                if width == panels.len() * NR {
+                    tile(cells, a.as_ptr(), rights, c, n, add);
                 } else {
-                    let mut edge = [0.0_f32; MR * NR];
-                    kernel(run.len(), a.as_ptr(), right.as_ptr(), edge.as_mut_ptr(), NR, false);
+                    let mut edge = [0.0_f32; MOST_ROWS * 2 * NR];
+                    tile(cells, a.as_ptr(), rights, edge.as_mut_ptr(), 2 * NR, false);
                     for r in 0..height {
                         for j in 0..width {
                             let c = c.add(r * n + j);
-                            let sum = edge[r * NR + j];
+                            let sum = edge[r * 2 * NR + j];
                             c.write(if add { c.read() + sum } else { sum });
                         }
                     }
@@ -326,6 +375,12 @@ struct Left<'a> {
     packed: &'a [f32],
     deep: &'a Range<usize>,
     rows: &'a Range<usize>,
+}
+
+impl Left<'_> {
+    fn panels(&self, kernel: &Kernel) -> usize {
+        self.rows.len().div_ceil(kernel.rows)
+    }
 }
 
 /// The runs of `k` inside `deep`, which starts at a multiple of `kc`.

@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use super::{
     Matrix, Panels,
-    tile::{MR, NR},
+    tile::{Kernel, MOST_ROWS, NR},
 };
-use crate::Compute;
+use crate::{Compute, buffers::scratch, compute::round_bf16, isa::vectorized};
 
 /// A strided f32 matrix as the right operand, rounded while it is packed.
 pub(crate) struct Strided<'a> {
@@ -54,11 +54,53 @@ pub(super) fn pack<const W: usize>(a: Matrix, from: usize, height: usize, k: Ran
     }
 }
 
-/// Packs rows of `a` for the left operand.
-pub(super) fn pack_left(a: Matrix, round: Compute, panel: usize, k: Range<usize>, out: &mut [f32]) {
-    let from = panel * MR;
-    pack::<MR>(a, from, MR.min(a.rows - from), k, out);
-    round.round_slice(out);
+/// Packs panel `panel` of the left operand as the kernel reads it, rounded.
+pub(super) fn pack_left(
+    kernel: &Kernel,
+    a: Matrix,
+    round: Compute,
+    panel: usize,
+    k: Range<usize>,
+    out: &mut [f32],
+) {
+    if kernel.depth == 1 {
+        pack_left_cells(kernel, a, panel, k, out);
+        round.round_slice(out);
+        return;
+    }
+    let mut singles = scratch(k.len() * kernel.rows);
+    pack_left_cells(kernel, a, panel, k, &mut singles);
+    pair_up(&singles, kernel.rows, out);
+}
+
+/// Packs panel `panel` of the left operand in f32 cells.
+pub(super) fn pack_left_cells(kernel: &Kernel, a: Matrix, panel: usize, k: Range<usize>, out: &mut [f32]) {
+    let from = panel * kernel.rows;
+    let height = kernel.rows.min(a.rows - from);
+    if kernel.rows == MOST_ROWS {
+        pack::<MOST_ROWS>(a, from, height, k, out);
+    } else {
+        pack::<6>(a, from, height, k, out);
+    }
+}
+
+vectorized! {
+    /// Joins groups of `width` f32 two by two: a cell holds the first group's value as bf16 in its low half, the second's in its
+    /// high half. A last group without a partner is joined with 0.
+    pub(super) fn pair_up(singles: &[f32], width: usize, out: &mut [f32]) {
+        for (two, out) in singles.chunks(2 * width).zip(out.chunks_exact_mut(width)) {
+            let (low, high) = two.split_at(width);
+            if high.is_empty() {
+                for (out, &low) in out.iter_mut().zip(low) {
+                    *out = f32::from_bits(round_bf16(low).to_bits() >> 16);
+                }
+            } else {
+                for ((out, &low), &high) in out.iter_mut().zip(low).zip(high) {
+                    *out = f32::from_bits((round_bf16(low).to_bits() >> 16) | round_bf16(high).to_bits());
+                }
+            }
+        }
+    }
 }
 
 /// `out[k][r] = row(r)[k]` for `r < height <= W`.
@@ -67,13 +109,15 @@ fn transpose_rows<'a, const W: usize>(height: usize, row: impl Fn(usize) -> &'a 
     #[cfg(target_arch = "x86_64")]
     if crate::isa::isa() >= crate::isa::Isa::Avx2 {
         done = out.len() / W / 8 * 8;
-        for first in (0..W).step_by(8) {
+        // The last lanes first: what they write behind a group belongs to the first lanes of the next.
+        for first in (0..W).step_by(8).rev() {
             let zeros = [0.0_f32; 8];
             let rows: [&[f32]; 8] =
                 std::array::from_fn(|r| if first + r < height { row(first + r) } else { &zeros[..] });
             let real = height.saturating_sub(first).min(8);
             if real > 0 {
-                super::transpose::interleave(rows, real, done, &mut out[first..], W);
+                let lanes = (real, 8.min(W - first));
+                super::transpose::interleave(rows, lanes, done, &mut out[first..], W);
             }
         }
     }

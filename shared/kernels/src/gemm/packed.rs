@@ -1,13 +1,18 @@
-//! A weight kept in the panels the tile kernel reads, in f32, bf16 or f16.
+//! A weight kept in the panels the tile kernels read: f32, pairs of bf16, or f16.
 
 use std::ops::Range;
 
-use half::{bf16, f16};
+use half::f16;
 
-use super::{Matrix, Panels, pack::pack, tile::NR};
-use crate::{Compute, isa::vectorized};
+use super::{
+    Matrix, Panels, fill_then_pair,
+    pack::{pack, pair_up},
+    tile::NR,
+};
+use crate::{Compute, buffers::scratch, isa::vectorized, pool};
 
-/// `wᵀ` of a weight `w_oi`, as panels of [`NR`] outputs: `[o / NR][i][NR]`, missing outputs 0.
+/// `wᵀ` of a weight `w_oi`, as panels of [`NR`] outputs: `[o / NR][i][NR]`, missing outputs 0; bf16 in cells of two neighbouring
+/// inputs, `[o / NR][i / 2][NR]`.
 #[derive(Debug)]
 pub(crate) struct PackedWeight {
     o: usize,
@@ -18,7 +23,8 @@ pub(crate) struct PackedWeight {
 #[derive(Debug)]
 enum Values {
     F32(Vec<f32>),
-    Bf16(Vec<bf16>),
+    /// Two bf16 in the bits of each f32, the even input in the low half.
+    Bf16(Vec<f32>),
     F16(Vec<f16>),
 }
 
@@ -26,21 +32,36 @@ impl PackedWeight {
     /// Packs `w_oi` in the format of `compute`.
     pub(crate) fn new(w: Matrix, compute: Compute) -> Self {
         let (o, i) = (w.rows, w.cols);
-        let len = o.div_ceil(NR) * NR * i;
-        let mut values = match compute {
-            Compute::F32 => Values::F32(Vec::with_capacity(len)),
-            Compute::Bf16 => Values::Bf16(Vec::with_capacity(len)),
-            Compute::F16 => Values::F16(Vec::with_capacity(len)),
+        let panels = o.div_ceil(NR);
+        let fill = |index: usize, panel: &mut [f32]| {
+            let from = index * NR;
+            pack::<NR>(w, from, NR.min(o - from), 0..i, panel);
         };
-        let mut panel = vec![0.0; i * NR];
-        for from in (0..o).step_by(NR) {
-            pack::<NR>(w, from, NR.min(o - from), 0..i, &mut panel);
-            match &mut values {
-                Values::F32(values) => values.extend_from_slice(&panel),
-                Values::Bf16(values) => values.extend(panel.iter().map(|&x| bf16::from_f32(x))),
-                Values::F16(values) => values.extend(panel.iter().map(|&x| f16::from_f32(x))),
+        let values = match compute {
+            Compute::F32 => {
+                let mut values = vec![0.0; panels * NR * i];
+                pool::parts(true, &mut values, NR * i, fill);
+                Values::F32(values)
             }
-        }
+            Compute::Bf16 => {
+                let mut values = vec![0.0; panels * NR * i.div_ceil(2)];
+                pool::parts(true, &mut values, NR * i.div_ceil(2), |index, pairs| {
+                    let mut panel = scratch(NR * i);
+                    fill(index, &mut panel);
+                    pair_up(&panel, NR, pairs);
+                });
+                Values::Bf16(values)
+            }
+            Compute::F16 => {
+                let mut values = Vec::with_capacity(panels * NR * i);
+                let mut panel = vec![0.0; NR * i];
+                for index in 0..panels {
+                    fill(index, &mut panel);
+                    values.extend(panel.iter().map(|&x| f16::from_f32(x)));
+                }
+                Values::F16(values)
+            }
+        };
         Self { o, i, values }
     }
 
@@ -52,8 +73,7 @@ impl PackedWeight {
     /// Memory the weight takes.
     pub(crate) fn bytes(&self) -> usize {
         match &self.values {
-            Values::F32(values) => values.len() * 4,
-            Values::Bf16(values) => values.len() * 2,
+            Values::F32(values) | Values::Bf16(values) => values.len() * 4,
             Values::F16(values) => values.len() * 2,
         }
     }
@@ -63,7 +83,7 @@ impl PackedWeight {
         let mut w = vec![0.0; self.o * self.i];
         let mut panel = vec![0.0; self.i * NR];
         for (index, rows) in w.chunks_mut(self.i * NR).enumerate() {
-            self.widen(index * self.i * NR, &mut panel);
+            self.widen(index, 0, &mut panel);
             for (r, row) in rows.chunks_mut(self.i).enumerate() {
                 for (k, x) in row.iter_mut().enumerate() {
                     *x = panel[k * NR + r];
@@ -73,12 +93,16 @@ impl PackedWeight {
         w
     }
 
-    /// Widens stored values from index `from` on.
-    fn widen(&self, from: usize, out: &mut [f32]) {
-        let range = from..from + out.len();
+    /// Widens a panel from input `from` (an even one) on.
+    fn widen(&self, panel: usize, from: usize, out: &mut [f32]) {
+        let start = (panel * self.i + from) * NR;
+        let range = start..start + out.len();
         match &self.values {
             Values::F32(values) => out.copy_from_slice(&values[range]),
-            Values::Bf16(values) => widen_bf16(&values[range], out),
+            Values::Bf16(values) => {
+                let start = (panel * self.i.div_ceil(2) + from / 2) * NR;
+                split_pairs(&values[start..start + out.len().div_ceil(2 * NR) * NR], out);
+            }
             Values::F16(values) => widen_f16(&values[range], out),
         }
     }
@@ -94,12 +118,15 @@ impl Panels for PackedWeight {
     }
 
     fn fill(&self, panel: usize, k: Range<usize>, out: &mut [f32]) {
-        self.widen((panel * self.i + k.start) * NR, out);
+        self.widen(panel, k.start, out);
     }
 
-    fn ready(&self, panel: usize) -> Option<&[f32]> {
-        match &self.values {
-            Values::F32(values) => Some(&values[panel * self.i * NR..(panel + 1) * self.i * NR]),
+    fn ready(&self, panel: usize, depth: usize) -> Option<&[f32]> {
+        match (&self.values, depth) {
+            (Values::F32(values), 1) | (Values::Bf16(values), 2) => {
+                let cells = self.i.div_ceil(depth) * NR;
+                Some(&values[panel * cells..(panel + 1) * cells])
+            }
             _ => None,
         }
     }
@@ -125,23 +152,58 @@ impl Panels for TransposedPanels<'_> {
         let width = NR.min(i - from);
         let mut block = [0.0_f32; NR * NR];
         for (o, out) in k.step_by(NR).zip(out.chunks_mut(NR * NR)) {
-            self.0.widen((o / NR * i + from) * NR, &mut block[..width * NR]);
+            self.0.widen(o / NR, from, &mut block[..width * NR]);
             let square = Matrix { data: &block, rows: NR, cols: NR, row_stride: NR, col_stride: 1 };
             let outputs = out.len() / NR;
             pack::<NR>(square, 0, width, 0..outputs, out);
         }
     }
+
+    /// A square block holds pairs of inputs by outputs; wanted are pairs of outputs by inputs: 8 by 8 double cells are
+    /// transposed, and each has its middle halves swapped.
+    fn fill_pairs(&self, panel: usize, k: Range<usize>, out: &mut [f32]) {
+        let (cells, from) = (self.0.i.div_ceil(2), panel * NR / 2);
+        let Values::Bf16(values) = &self.0.values else { return fill_then_pair(self, panel, k, out) };
+        debug_assert!(k.start.is_multiple_of(NR));
+        let height = (NR / 2).min(cells - from);
+        for (o, out) in k.step_by(NR).zip(out.chunks_mut(NR * NR / 2)) {
+            let start = (o / NR * cells + from) * NR;
+            let block = &values[start..start + height * NR];
+            if height < NR / 2 {
+                out.fill(0.0);
+            }
+            turn_pairs(block, out);
+        }
+    }
 }
 
-fn widen_bf16(values: &[bf16], out: &mut [f32]) {
-    vectorized! {
-        fn widen(values: &[bf16], out: &mut [f32]) {
-            for (out, value) in out.iter_mut().zip(values) {
-                *out = f32::from_bits(u32::from(value.to_bits()) << 16);
+vectorized! {
+    /// `block` holds up to 8 rows of 16 cells; cell `(r, c)` is inputs `2r, 2r + 1` of output `c`. Cell `(p, n)` of `out` becomes
+    /// outputs `2p, 2p + 1` of input `n`; `out` may have fewer than 8 rows.
+    fn turn_pairs(block: &[f32], out: &mut [f32]) {
+        for (r, row) in block.as_chunks::<NR>().0.iter().enumerate() {
+            for (p, out) in out.as_chunks_mut::<NR>().0.iter_mut().enumerate() {
+                let (first, second) = (row[2 * p].to_bits(), row[2 * p + 1].to_bits());
+                out[2 * r] = f32::from_bits((first & 0xFFFF) | (second << 16));
+                out[2 * r + 1] = f32::from_bits((first >> 16) | (second & 0xFFFF_0000));
             }
         }
     }
-    widen(values, out);
+}
+
+vectorized! {
+    /// Groups of cells become two groups of f32 each, the low halves first; a missing last group is left out.
+    fn split_pairs(cells: &[f32], out: &mut [f32]) {
+        for (cells, out) in cells.as_chunks::<NR>().0.iter().zip(out.chunks_mut(2 * NR)) {
+            let (low, high) = out.split_at_mut(NR);
+            for (low, cell) in low.iter_mut().zip(cells) {
+                *low = f32::from_bits(cell.to_bits() << 16);
+            }
+            for (high, cell) in high.iter_mut().zip(cells) {
+                *high = f32::from_bits(cell.to_bits() & 0xFFFF_0000);
+            }
+        }
+    }
 }
 
 fn widen_f16(values: &[f16], out: &mut [f32]) {

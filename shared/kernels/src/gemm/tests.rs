@@ -1,7 +1,7 @@
 //! The product beside f64, and the order of its sums.
 
 use super::*;
-use crate::isa::{Isa, best_isa, isa};
+use crate::isa::{Isa, best_isa};
 
 fn values(n: usize, seed: u64) -> Vec<f32> {
     (0..n as u64)
@@ -33,8 +33,14 @@ fn check(m: usize, n: usize, k: usize) {
             let a = if layout & 1 == 0 { Matrix::new(&a, m, k) } else { Matrix::new(&a, k, m).t() };
             let b = if layout & 2 == 0 { Matrix::new(&b, k, n) } else { Matrix::new(&b, n, k).t() };
             let panels = Strided { matrix: b, round: compute };
-            let c = Product { a, a_round: compute, b: &panels, round: Compute::F32 }.compute();
-            for (index, (got, want)) in c.iter().zip(reference(a, b, compute)).enumerate() {
+            let product = Product { a, a_round: compute, b: &panels, round: Compute::F32 };
+            let mut results = vec![product.compute()];
+            if compute == Compute::Bf16 {
+                results.push(product.compute_by(&tile::PLAIN_PAIRS));
+            }
+            for (index, (got, want)) in
+                results.iter().flat_map(|c| c.iter().zip(reference(a, b, compute))).enumerate()
+            {
                 let error = (f64::from(*got) - want).abs();
                 assert!(
                     error < 1e-5 * (k as f64).sqrt(),
@@ -79,7 +85,7 @@ fn a_row_alone_has_the_bits_it_has_among_others() {
 
 #[test]
 fn packed_weights_give_the_bits_of_strided_ones() {
-    let (o, i) = (53, 420);
+    let (o, i) = (53, 421);
     let (x, w, g) = (values(70 * i, 5), values(o * i, 6), values(70 * o, 7));
     let w_oi = Matrix::new(&w, o, i);
     for compute in [Compute::F32, Compute::Bf16, Compute::F16] {
@@ -89,9 +95,19 @@ fn packed_weights_give_the_bits_of_strided_ones() {
         assert_eq!(packed.widened(), rounded);
         for t in [1, 70] {
             let (a, g) = (Matrix::new(&x[..t * i], t, i), Matrix::new(&g[..t * o], t, o));
-            let run = |a, b: &dyn Panels| Product { a, a_round: compute, b, round: compute }.compute();
-            assert_eq!(run(a, &packed), run(a, &Strided { matrix: w_oi.t(), round: compute }));
-            assert_eq!(run(g, &TransposedPanels(&packed)), run(g, &Strided { matrix: w_oi, round: compute }));
+            let mut kernels = vec![Kernel::of(compute)];
+            if compute == Compute::Bf16 {
+                kernels.push(&tile::PLAIN_PAIRS);
+            }
+            for kernel in kernels {
+                let run =
+                    |a, b: &dyn Panels| Product { a, a_round: compute, b, round: compute }.compute_by(kernel);
+                assert_eq!(run(a, &packed), run(a, &Strided { matrix: w_oi.t(), round: compute }));
+                assert_eq!(
+                    run(g, &TransposedPanels(&packed)),
+                    run(g, &Strided { matrix: w_oi, round: compute })
+                );
+            }
         }
     }
 }
@@ -110,25 +126,49 @@ fn adding_continues_the_sum() {
 }
 
 #[test]
-fn every_tile_kernel_agrees_with_the_plain_one() {
-    assert!(isa() <= best_isa());
-    let (a, b) = (values(MR * 100, 10), values(NR * 100, 11));
-    let run = |kernel: tile::Tile| {
-        let mut c = vec![1.0_f32; MR * NR];
-        #[allow(unsafe_code, reason = "the tile kernels take pointers")]
-        // SAFETY: the panels hold 100 groups, `c` a whole tile.
-        unsafe {
-            kernel(100, a.as_ptr(), b.as_ptr(), c.as_mut_ptr(), NR, true);
+fn every_tile_of_every_instruction_set_agrees_with_plain_sums() {
+    const K: usize = 100;
+    let sets = [Isa::Plain, Isa::Avx2, Isa::Avx512].into_iter().filter(|&set| set <= best_isa());
+    let kernels = sets.flat_map(|set| [Compute::F32, Compute::Bf16].map(|of| (Kernel::of_isa(set, of), of)));
+    for (kernel, operands) in kernels.chain([(&tile::PLAIN_PAIRS, Compute::Bf16)]) {
+        let mut a = values(kernel.rows * K, 10);
+        let mut b = [values(NR * K, 11), values(NR * K, 12)];
+        for xs in b.iter_mut().chain([&mut a]) {
+            operands.round_slice(xs);
         }
-        c
-    };
-    let wide = tile::tiles_of(best_isa());
-    for (rows, (wide, plain)) in wide.into_iter().zip(tile::tiles_of(Isa::Plain)).enumerate() {
-        let (wide, plain) = (run(wide), run(plain));
-        assert!(wide.iter().zip(&plain).all(|(x, y)| (x - y).abs() < 1e-4), "{} rows", rows + 1);
-        assert!(
-            wide[(rows + 1) * NR..].iter().all(|x| x.to_bits() == 1.0_f32.to_bits()),
-            "wrote past its rows"
-        );
+        let cells = kernel.cells(K);
+        let packed = |xs: &[f32], width| {
+            let mut out = vec![0.0; cells * width];
+            if kernel.depth == 2 {
+                pack::pair_up(xs, width, &mut out);
+            } else {
+                out.copy_from_slice(xs);
+            }
+            out
+        };
+        let (left, right) = (packed(&a, kernel.rows), b.each_ref().map(|b| packed(b, NR)));
+        for panels in 1..=kernel.panels() {
+            for rows in 1..=kernel.rows {
+                let mut c = vec![1.0_f32; MOST_ROWS * 2 * NR];
+                let pointers = right.each_ref().map(Vec::as_ptr);
+                #[allow(unsafe_code, reason = "the tile kernels take pointers")]
+                // SAFETY: the panels hold `cells` groups, `c` the largest tile.
+                unsafe {
+                    kernel.tile(rows, panels)(cells, left.as_ptr(), pointers, c.as_mut_ptr(), 2 * NR, true);
+                }
+                for (at, &got) in c.iter().enumerate() {
+                    let (r, column) = (at / (2 * NR), at % (2 * NR));
+                    let inside = r < rows && column < panels * NR;
+                    let product =
+                        |k: usize| f64::from(a[k * kernel.rows + r] * b[column / NR][k * NR + column % NR]);
+                    let want = if inside { 1.0 + (0..K).map(product).sum::<f64>() } else { 1.0 };
+                    let tolerance = if inside { 1e-4 } else { 0.0 };
+                    assert!(
+                        (f64::from(got) - want).abs() <= tolerance,
+                        "{kernel:?} {operands:?}, {rows} rows, {panels} panels, at {r}, {column}: {got} {want}"
+                    );
+                }
+            }
+        }
     }
 }

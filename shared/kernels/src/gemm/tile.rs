@@ -1,83 +1,299 @@
-//! The innermost product: up to 6 rows by 16 columns of sums kept in registers.
+//! The innermost product: a few rows by one or two panels of columns, whose sums stay in registers.
 //!
-//! Every sum starts at 0 and adds its products in the order of `k`, so a row's bits do not depend on its neighbours.
+//! Every sum starts at 0 and adds its products in the order of `k`, so a row's bits depend neither on its neighbours nor on
+//! the tile it falls into.
 #![allow(unsafe_code, reason = "vector loads and stores through pointers")]
 
-use crate::isa::{Isa, isa};
+use crate::{
+    Compute,
+    isa::{Isa, isa},
+};
 
-/// Rows of a packed panel of `a`.
-pub(crate) const MR: usize = 6;
 /// Columns of a packed panel of `b`.
 pub(crate) const NR: usize = 16;
+/// Rows of a packed panel of `a`, at most.
+pub(crate) const MOST_ROWS: usize = 12;
 
-/// `c (+)= a · b` for one tile.
+/// `c (+)= a · b` for one tile of `R` rows and `W` panels.
 ///
-/// Callers guarantee: `a` holds `k` groups of `MR` floats, `b` `k` groups of `NR`, and `c` has a row of `NR` floats at each of the
-/// tile's row offsets `0, ldc, 2·ldc, …`.
-pub(super) type Tile = unsafe fn(k: usize, a: *const f32, b: *const f32, c: *mut f32, ldc: usize, add: bool);
+/// Callers guarantee: `a` holds `k` groups of the kernel's `rows` cells, each of `b`'s first `W` panels `k` groups of [`NR`] cells,
+/// and `c` has a row of `W · NR` floats at each of the tile's row offsets `0, ldc, 2·ldc, …`.
+pub(super) type Tile =
+    unsafe fn(k: usize, a: *const f32, b: [*const f32; 2], c: *mut f32, ldc: usize, add: bool);
 
-/// The kernels for 1 to [`MR`] rows in the instruction set in use; index = rows - 1.
-pub(super) fn tiles() -> [Tile; MR] {
-    tiles_of(isa())
+/// How one instruction set multiplies packed panels of cells.
+///
+/// A cell has the size of an f32 and holds [`Self::depth`] consecutive values of `k`: one f32, or two bf16 (the first in the
+/// low half).
+#[derive(Debug)]
+pub(crate) struct Kernel {
+    /// Rows of a packed panel of `a`.
+    pub(crate) rows: usize,
+    /// Values of `k` in a cell: 1 (f32) or 2 (bf16).
+    pub(crate) depth: usize,
+    /// By panels - 1 and rows - 1.
+    tiles: &'static [&'static [Tile]],
 }
 
-/// The kernels of one instruction set, which the processor must have.
-pub(super) fn tiles_of(isa: Isa) -> [Tile; MR] {
-    match isa {
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => [avx2::<1>, avx2::<2>, avx2::<3>, avx2::<4>, avx2::<5>, avx2::<6>],
-        _ => [plain::<1>, plain::<2>, plain::<3>, plain::<4>, plain::<5>, plain::<6>],
+impl Kernel {
+    /// The kernel for operands of this format in the instruction set in use.
+    pub(crate) fn of(operands: Compute) -> &'static Self {
+        Self::of_isa(isa(), operands)
+    }
+
+    /// The same for an instruction set that the processor must have.
+    pub(super) fn of_isa(isa: Isa, operands: Compute) -> &'static Self {
+        match (isa, operands) {
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Avx512, Compute::Bf16) => &AVX512_PAIRS,
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Avx512, _) => &AVX512,
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Avx2, _) => &AVX2,
+            _ => &PLAIN,
+        }
+    }
+
+    /// Panels of `b` that the widest tile takes at once.
+    pub(crate) fn panels(&self) -> usize {
+        self.tiles.len()
+    }
+
+    /// Cells that hold `k` values.
+    pub(crate) fn cells(&self, k: usize) -> usize {
+        k.div_ceil(self.depth)
+    }
+
+    /// The tile of so many rows and panels.
+    pub(super) fn tile(&self, rows: usize, panels: usize) -> Tile {
+        self.tiles[panels - 1][rows - 1]
     }
 }
 
-unsafe fn plain<const R: usize>(k: usize, a: *const f32, b: *const f32, c: *mut f32, ldc: usize, add: bool) {
-    // SAFETY: the lengths are the caller's guarantee.
-    let (a, b) = unsafe { (std::slice::from_raw_parts(a, k * MR), std::slice::from_raw_parts(b, k * NR)) };
-    let mut sums = [[0.0_f32; NR]; R];
-    for (a, b) in a.as_chunks::<MR>().0.iter().zip(b.as_chunks::<NR>().0) {
-        for (sums, a) in sums.iter_mut().zip(a) {
-            for (sum, b) in sums.iter_mut().zip(b) {
-                *sum += a * b;
+/// The tiles of one width.
+macro_rules! rows {
+    ($tile:ident, $width:literal: $($rows:literal)+) => {
+        &[$($tile::<$rows, $width>),+]
+    };
+}
+
+static PLAIN: Kernel = Kernel { rows: 6, depth: 1, tiles: &[rows!(plain, 1: 1 2 3 4 5 6)] };
+#[cfg(target_arch = "x86_64")]
+static AVX2: Kernel = Kernel { rows: 6, depth: 1, tiles: &[rows!(avx2, 1: 1 2 3 4 5 6)] };
+#[cfg(target_arch = "x86_64")]
+static AVX512: Kernel = Kernel {
+    rows: 12,
+    depth: 1,
+    tiles: &[rows!(avx512, 1: 1 2 3 4 5 6 7 8 9 10 11 12), rows!(avx512, 2: 1 2 3 4 5 6 7 8 9 10 11 12)],
+};
+#[cfg(target_arch = "x86_64")]
+static AVX512_PAIRS: Kernel = Kernel {
+    rows: 12,
+    depth: 2,
+    tiles: &[rows!(pairs, 1: 1 2 3 4 5 6 7 8 9 10 11 12), rows!(pairs, 2: 1 2 3 4 5 6 7 8 9 10 11 12)],
+};
+
+/// Pairs without the instructions for them: what carries cells of two bf16 is tested on every machine.
+#[cfg(test)]
+pub(super) static PLAIN_PAIRS: Kernel = Kernel {
+    rows: 12,
+    depth: 2,
+    tiles: &[
+        rows!(plain_pairs, 1: 1 2 3 4 5 6 7 8 9 10 11 12),
+        rows!(plain_pairs, 2: 1 2 3 4 5 6 7 8 9 10 11 12),
+    ],
+};
+
+#[cfg(test)]
+unsafe fn plain_pairs<const R: usize, const W: usize>(
+    k: usize,
+    a: *const f32,
+    b: [*const f32; 2],
+    c: *mut f32,
+    ldc: usize,
+    add: bool,
+) {
+    let halves =
+        |cell: f32| [f32::from_bits(cell.to_bits() << 16), f32::from_bits(cell.to_bits() & 0xFFFF_0000)];
+    for r in 0..R {
+        for column in 0..W * NR {
+            let mut sum = 0.0_f32;
+            for n in 0..k {
+                // SAFETY: the panels hold `k` groups, the caller's guarantee.
+                let (a, b) =
+                    unsafe { (a.add(n * 12 + r).read(), b[column / NR].add(n * NR + column % NR).read()) };
+                let ([a0, a1], [b0, b1]) = (halves(a), halves(b));
+                sum += a0 * b0 + a1 * b1;
+            }
+            // SAFETY: row `r` of the tile has `W · NR` floats, the caller's guarantee.
+            unsafe {
+                let c = c.add(r * ldc + column);
+                c.write(if add { c.read() + sum } else { sum });
             }
         }
     }
-    for (r, sums) in sums.iter().enumerate() {
-        // SAFETY: row `r` of the tile has NR floats, the caller's guarantee.
-        let c = unsafe { std::slice::from_raw_parts_mut(c.add(r * ldc), NR) };
-        for (c, sum) in c.iter_mut().zip(sums) {
-            *c = if add { *c + sum } else { *sum };
+}
+
+unsafe fn plain<const R: usize, const W: usize>(
+    k: usize,
+    a: *const f32,
+    b: [*const f32; 2],
+    c: *mut f32,
+    ldc: usize,
+    add: bool,
+) {
+    const ROWS: usize = 6;
+    for (panel, &b) in b[..W].iter().enumerate() {
+        // SAFETY: the lengths are the caller's guarantee.
+        let (a, b) =
+            unsafe { (std::slice::from_raw_parts(a, k * ROWS), std::slice::from_raw_parts(b, k * NR)) };
+        let mut sums = [[0.0_f32; NR]; R];
+        for (a, b) in a.as_chunks::<ROWS>().0.iter().zip(b.as_chunks::<NR>().0) {
+            for (sums, a) in sums.iter_mut().zip(a) {
+                for (sum, b) in sums.iter_mut().zip(b) {
+                    *sum += a * b;
+                }
+            }
+        }
+        for (r, sums) in sums.iter().enumerate() {
+            // SAFETY: row `r` of the tile has `W · NR` floats, the caller's guarantee.
+            let c = unsafe { std::slice::from_raw_parts_mut(c.add(r * ldc + panel * NR), NR) };
+            for (c, sum) in c.iter_mut().zip(sums) {
+                *c = if add { *c + sum } else { *sum };
+            }
         }
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
-unsafe fn avx2<const R: usize>(k: usize, a: *const f32, b: *const f32, c: *mut f32, ldc: usize, add: bool) {
+unsafe fn avx2<const R: usize, const W: usize>(
+    k: usize,
+    a: *const f32,
+    b: [*const f32; 2],
+    c: *mut f32,
+    ldc: usize,
+    add: bool,
+) {
     use std::arch::x86_64::{
         _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps,
     };
-    let mut sums = [[_mm256_setzero_ps(); 2]; R];
-    let (mut a, mut b) = (a, b);
-    for _ in 0..k {
-        // SAFETY: the panels hold `k` groups, the caller's guarantee.
-        unsafe {
-            let b0 = _mm256_loadu_ps(b);
-            let b1 = _mm256_loadu_ps(b.add(8));
-            for (r, sums) in sums.iter_mut().enumerate() {
-                let a = _mm256_set1_ps(a.add(r).read());
-                sums[0] = _mm256_fmadd_ps(a, b0, sums[0]);
-                sums[1] = _mm256_fmadd_ps(a, b1, sums[1]);
+    for (panel, &b) in b[..W].iter().enumerate() {
+        let mut sums = [[_mm256_setzero_ps(); 2]; R];
+        for n in 0..k {
+            // SAFETY: the panels hold `k` groups, the caller's guarantee.
+            unsafe {
+                let b0 = _mm256_loadu_ps(b.add(n * NR));
+                let b1 = _mm256_loadu_ps(b.add(n * NR + 8));
+                for (r, sums) in sums.iter_mut().enumerate() {
+                    let a = _mm256_set1_ps(a.add(n * 6 + r).read());
+                    sums[0] = _mm256_fmadd_ps(a, b0, sums[0]);
+                    sums[1] = _mm256_fmadd_ps(a, b1, sums[1]);
+                }
             }
-            a = a.add(MR);
-            b = b.add(NR);
+        }
+        for (r, sums) in sums.iter().enumerate() {
+            for (half, &sum) in sums.iter().enumerate() {
+                // SAFETY: row `r` of the tile has `W · NR` floats, the caller's guarantee.
+                unsafe {
+                    let c = c.add(r * ldc + panel * NR + half * 8);
+                    _mm256_storeu_ps(c, if add { _mm256_add_ps(_mm256_loadu_ps(c), sum) } else { sum });
+                }
+            }
         }
     }
+}
+
+/// f32 cells; bit for bit what [`avx2`] gives.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f")]
+unsafe fn avx512<const R: usize, const W: usize>(
+    k: usize,
+    a: *const f32,
+    b: [*const f32; 2],
+    c: *mut f32,
+    ldc: usize,
+    add: bool,
+) {
+    use std::arch::x86_64::{_mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps};
+    let mut sums = [[_mm512_setzero_ps(); W]; R];
+    for n in 0..k {
+        // SAFETY: the panels hold `k` groups, the caller's guarantee.
+        unsafe {
+            let mut right = [_mm512_setzero_ps(); W];
+            for w in 0..W {
+                right[w] = _mm512_loadu_ps(b[w].add(n * NR));
+            }
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let a = _mm512_set1_ps(a.add(n * 12 + r).read());
+                for w in 0..W {
+                    sums[w] = _mm512_fmadd_ps(a, right[w], sums[w]);
+                }
+            }
+        }
+    }
+    // SAFETY: rows of `c` are the caller's guarantee.
+    unsafe { store512(&sums, c, ldc, add) }
+}
+
+/// Cells of two bf16: each step adds the two products of a pair, as `VDPBF16PS` does (denormals count as 0).
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx512f,avx512bf16")]
+unsafe fn pairs<const R: usize, const W: usize>(
+    k: usize,
+    a: *const f32,
+    b: [*const f32; 2],
+    c: *mut f32,
+    ldc: usize,
+    add: bool,
+) {
+    use std::{
+        arch::x86_64::{
+            __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps,
+        },
+        mem::transmute,
+    };
+    let mut sums = [[_mm512_setzero_ps(); W]; R];
+    for n in 0..k {
+        // SAFETY: the panels hold `k` groups, the caller's guarantee; the vector types are all 64 bytes of plain bits.
+        unsafe {
+            let mut right = [_mm512_set1_epi32(0); W];
+            for w in 0..W {
+                right[w] = _mm512_loadu_si512(b[w].add(n * NR).cast());
+            }
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let a = _mm512_set1_epi32(a.add(n * 12 + r).cast::<i32>().read());
+                for w in 0..W {
+                    sums[w] = _mm512_dpbf16_ps(
+                        sums[w],
+                        transmute::<__m512i, __m512bh>(a),
+                        transmute::<__m512i, __m512bh>(right[w]),
+                    );
+                }
+            }
+        }
+    }
+    // SAFETY: rows of `c` are the caller's guarantee.
+    unsafe { store512(&sums, c, ldc, add) }
+}
+
+/// Writes or adds finished sums to the tile's rows.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+#[target_feature(enable = "avx512f")]
+unsafe fn store512<const R: usize, const W: usize>(
+    sums: &[[std::arch::x86_64::__m512; W]; R],
+    c: *mut f32,
+    ldc: usize,
+    add: bool,
+) {
+    use std::arch::x86_64::{_mm512_add_ps, _mm512_loadu_ps, _mm512_storeu_ps};
     for (r, sums) in sums.iter().enumerate() {
-        for (half, &sum) in sums.iter().enumerate() {
-            // SAFETY: row `r` of the tile has NR floats, the caller's guarantee.
+        for (w, &sum) in sums.iter().enumerate() {
+            // SAFETY: row `r` of the tile has `W · NR` floats, the caller's guarantee.
             unsafe {
-                let c = c.add(r * ldc + half * 8);
-                _mm256_storeu_ps(c, if add { _mm256_add_ps(_mm256_loadu_ps(c), sum) } else { sum });
+                let c = c.add(r * ldc + w * NR);
+                _mm512_storeu_ps(c, if add { _mm512_add_ps(_mm512_loadu_ps(c), sum) } else { sum });
             }
         }
     }

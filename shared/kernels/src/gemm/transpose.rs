@@ -7,28 +7,31 @@ use std::arch::x86_64::{
     _mm256_unpackhi_ps, _mm256_unpacklo_ps,
 };
 
-/// `out[k * stride + r] = rows[r][k]` for `k < len` (a multiple of 8) and `r < real`. Only `real` rows are read; with
-/// `stride >= 8` the lanes `real..8` are written as 0, with a smaller stride they are left to the next group.
-pub(super) fn interleave(rows: [&[f32]; 8], real: usize, len: usize, out: &mut [f32], stride: usize) {
+/// `out[k * stride + r] = rows[r][k]` for `k < len` (a multiple of 8) and `r < real`; `lanes` of a group are ours and become 0
+/// from `real` on. Up to 8 lanes are written: with fewer of ours, what lies behind a group is to be written afterwards.
+pub(super) fn interleave(
+    rows: [&[f32]; 8],
+    (real, lanes): (usize, usize),
+    len: usize,
+    out: &mut [f32],
+    stride: usize,
+) {
     if len == 0 {
         return;
     }
     assert!(len.is_multiple_of(8) && rows[..real].iter().all(|row| row.len() >= len));
-    assert!(real <= 8 && stride >= real.min(8) && out.len() >= (len - 1) * stride + real);
-    let lanes = if stride >= 8 { 8 } else { stride };
-    assert!(out.len() >= (len - 1) * stride + lanes);
+    assert!(real <= lanes && lanes <= 8 && lanes <= stride && out.len() >= (len - 1) * stride + lanes);
     // SAFETY: AVX2 was detected by the caller's `isa` check; the lengths are asserted above.
-    unsafe { interleave_avx(rows, real, len, out, stride, lanes) }
+    unsafe { interleave_avx(rows, (real, lanes), len, out, stride) }
 }
 
 #[target_feature(enable = "avx2")]
 unsafe fn interleave_avx(
     rows: [&[f32]; 8],
-    real: usize,
+    (real, lanes): (usize, usize),
     len: usize,
     out: &mut [f32],
     stride: usize,
-    lanes: usize,
 ) {
     let end = out.len();
     for k in (0..len).step_by(8) {
@@ -41,7 +44,7 @@ unsafe fn interleave_avx(
             let at = (k + n) * stride;
             if at + 8 <= end {
                 // SAFETY: the bound was just checked. Groups are written in ascending order, so lanes that reach into the
-                // next group are overwritten by it.
+                // next group are overwritten by it, or by the caller's next call.
                 unsafe { _mm256_storeu_ps(out.as_mut_ptr().add(at), x) };
             } else {
                 let mut values = [0.0_f32; 8];

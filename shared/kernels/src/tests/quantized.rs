@@ -12,9 +12,14 @@ fn codes(weight: &[f32]) -> Vec<u8> {
 #[test]
 fn levels_code_to_themselves_and_ties_go_down() {
     assert_eq!(codes(&LEVELS), (0..16).collect::<Vec<u8>>());
-    let mut ties: Vec<f32> = (0..15).map(|n| f32::midpoint(LEVELS[n], LEVELS[n + 1])).collect();
-    ties.push(1.0);
-    assert_eq!(codes(&ties), (0..16).collect::<Vec<u8>>());
+    for n in 0..15 {
+        let midpoint = f64::midpoint(f64::from(LEVELS[n]), f64::from(LEVELS[n + 1]));
+        let nearest = midpoint as f32;
+        let expected = if f64::from(nearest) > midpoint { n + 1 } else { n };
+        assert_eq!(codes(&[nearest, 1.0]), [expected as u8, 15], "between level {n} and the next");
+        assert_eq!(codes(&[nearest.next_down(), 1.0])[0], n as u8);
+        assert_eq!(codes(&[nearest.next_up(), 1.0])[0], n as u8 + 1);
+    }
     assert_eq!(codes(&[0.0; 64]), [7; 64]);
 }
 

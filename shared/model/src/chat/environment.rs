@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Serde, ValueKind};
+use minijinja::value::{Kwargs, Rest, Serde, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, UndefinedBehavior, Value};
 use serde_json::Map;
 use time::OffsetDateTime;
@@ -36,6 +36,7 @@ pub(super) fn environment() -> Environment<'static> {
     environment.add_filter(source::ADDEND, addend);
     environment.add_filter("int", int);
     environment.add_filter("float", float);
+    environment.add_filter("sort", sort);
     environment.set_formatter(|out, state, value| match plain_float(value) {
         Some(number) => out.write_str(&tojson::python_float(number)).map_err(Error::from),
         None => minijinja::escape_formatter(out, state, value),
@@ -96,6 +97,21 @@ fn float(value: &Value, default: Option<Value>) -> Value {
         None => f64::try_from(value.clone()).ok(),
     };
     number.map(Value::from).or(default).unwrap_or_else(|| Value::from(0.0))
+}
+
+/// Jinja2's `sort`, whose arguments may be given by position; minijinja's takes them by name.
+#[expect(clippy::needless_pass_by_value, reason = "minijinja passes keyword arguments by value")]
+fn sort(state: &State<'_, '_>, value: Value, positional: Rest<Value>, named: Kwargs) -> Result<Value, Error> {
+    const NAMES: [&str; 3] = ["reverse", "case_sensitive", "attribute"];
+    let twice = NAMES.iter().take(positional.len()).any(|name| named.has(name));
+    if positional.len() > NAMES.len() || twice {
+        return Err(Error::new(ErrorKind::TooManyArguments, "sort: too many arguments"));
+    }
+    let mut arguments: Vec<(&str, Value)> = NAMES.into_iter().zip(positional.0).collect();
+    for name in named.args() {
+        arguments.push((name, named.peek(name)?));
+    }
+    minijinja::filters::sort(state, value, arguments.into_iter().collect())
 }
 
 /// A finite float that is not an integer's value type.

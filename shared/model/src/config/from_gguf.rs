@@ -124,7 +124,9 @@ fn rotated_layers(architecture: Architecture, layers: usize) -> Vec<bool> {
 
 fn rope_scaling(keys: &Keys<'_>, theta: f64, head_dim: usize, max_positions: usize) -> Result<RopeScaling> {
     if keys.gguf.tensor("rope_freqs.weight").is_some() {
-        return llama3_from_factors(&keys.gguf.read_f32("rope_freqs.weight")?, theta, head_dim);
+        let declared = keys.size("rope.scaling.original_context_length")?;
+        let factors = keys.gguf.read_f32("rope_freqs.weight")?;
+        return llama3_from_factors(&factors, theta, head_dim, declared);
     }
     let factor = keys.number("rope.scaling.factor")?;
     match (keys.text("rope.scaling.type"), factor) {
@@ -146,36 +148,139 @@ fn rope_scaling(keys: &Keys<'_>, theta: f64, head_dim: usize, max_positions: usi
 }
 
 /// llama.cpp stores Llama 3's stretching as a divisor a frequency; the parameters it was made from are found again, so that
-/// the model can be written as a Hugging Face folder.
-fn llama3_from_factors(factors: &[f32], theta: f64, head_dim: usize) -> Result<RopeScaling> {
+/// the model can be written as a Hugging Face folder. Only the quotients of `original_max_positions` and the two frequency
+/// factors show in the divisors, so the low one is 1, as in every published model.
+fn llama3_from_factors(
+    factors: &[f32],
+    theta: f64,
+    head_dim: usize,
+    declared: Option<usize>,
+) -> Result<RopeScaling> {
     let refused =
         || Error::Unsupported("`rope_freqs.weight` that is not Llama 3's frequency scaling".to_owned());
-    if factors.len() != head_dim / 2 {
+    if factors.len() != head_dim / 2 || factors.iter().any(|f| !f.is_finite()) {
         return Err(refused());
     }
     let largest = factors.iter().copied().fold(1.0_f32, f32::max);
     if (largest - 1.0).abs() < 1e-6 {
         return Ok(RopeScaling::None);
     }
-    let (factor, length, low, high) = (f64::from(largest), 8192.0, 1.0, 4.0);
-    for (i, &found) in factors.iter().enumerate() {
-        let wavelength = 2.0 * std::f64::consts::PI * theta.powf((2 * i) as f64 / head_dim as f64);
-        let expected = if wavelength < length / high {
-            1.0
-        } else if wavelength > length / low {
-            factor
-        } else {
-            let smooth = (length / wavelength - low) / (high - low);
-            1.0 / ((1.0 - smooth) / factor + smooth)
-        };
-        if (f64::from(found) / expected - 1.0).abs() > 1e-3 {
-            return Err(refused());
-        }
-    }
+    let stretched = Stretched { factors, factor: f64::from(largest), theta, head_dim };
+    let published = [declared, Some(8192)].into_iter().flatten().map(|length| (length as f64, 4.0));
+    let (length, high) = published
+        .chain(stretched.fitted())
+        .find(|&(length, high)| stretched.is_made_from(length, high))
+        .ok_or_else(refused)?;
     Ok(RopeScaling::Llama3 {
-        factor,
-        low_freq_factor: low,
+        factor: stretched.factor,
+        low_freq_factor: 1.0,
         high_freq_factor: high,
         original_max_positions: length as usize,
     })
+}
+
+/// Divisors of the rotary frequencies, the largest of them `factor`.
+struct Stretched<'a> {
+    factors: &'a [f32],
+    factor: f64,
+    theta: f64,
+    head_dim: usize,
+}
+
+impl Stretched<'_> {
+    fn wavelength(&self, index: usize) -> f64 {
+        2.0 * std::f64::consts::PI * self.theta.powf((2 * index) as f64 / self.head_dim as f64)
+    }
+
+    /// Whether Llama 3's formula gives these divisors with a low frequency factor of 1.
+    fn is_made_from(&self, length: f64, high: f64) -> bool {
+        self.factors.iter().enumerate().all(|(index, &found)| {
+            let turns = length / self.wavelength(index);
+            let expected = if turns > high {
+                1.0
+            } else if turns < 1.0 {
+                self.factor
+            } else {
+                let smooth = (turns - 1.0) / (high - 1.0);
+                1.0 / ((1.0 - smooth) / self.factor + smooth)
+            };
+            (f64::from(found) / expected - 1.0).abs() <= 1e-3
+        })
+    }
+
+    /// Length and high frequency factor, from the line `smooth = (length / wavelength - 1) / (high - 1)` through the two
+    /// outermost divisors of the passage between.
+    fn fitted(&self) -> Option<(f64, f64)> {
+        let between =
+            |&(_, &found): &(usize, &f32)| found > 1.0001 && f64::from(found) < self.factor * 0.9999;
+        let mut inner = self.factors.iter().enumerate().filter(between);
+        let (first, last) = (inner.next()?, inner.next_back()?);
+        let point = |(index, &found): (usize, &f32)| {
+            let smooth = (1.0 / f64::from(found) - 1.0 / self.factor) / (1.0 - 1.0 / self.factor);
+            (1.0 / self.wavelength(index), smooth)
+        };
+        let ((x0, y0), (x1, y1)) = (point(first), point(last));
+        let slope = (y1 - y0) / (x1 - x0);
+        let high = 1.0 - 1.0 / (y0 - slope * x0);
+        let length = slope * (high - 1.0);
+        (high.is_finite() && high > 1.0 && length > 0.0).then(|| (length.round(), high))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+
+    /// The divisors that llama.cpp's converter writes.
+    fn divisors(head_dim: usize, length: f64, low: f64, high: f64, factor: f64) -> Vec<f32> {
+        let divisor = |index: usize| {
+            let wavelength =
+                2.0 * std::f64::consts::PI * 500_000_f64.powf((2 * index) as f64 / head_dim as f64);
+            if wavelength < length / high {
+                return 1.0;
+            }
+            if wavelength > length / low {
+                return factor as f32;
+            }
+            let smooth = (length / wavelength - low) / (high - low);
+            (1.0 / ((1.0 - smooth) / factor + smooth)) as f32
+        };
+        (0..head_dim / 2).map(divisor).collect()
+    }
+
+    fn found(factors: &[f32], head_dim: usize, declared: Option<usize>) -> Option<(f64, f64, usize)> {
+        match llama3_from_factors(factors, 500_000.0, head_dim, declared).ok()? {
+            RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_max_positions } => {
+                assert!((low_freq_factor - 1.0).abs() < f64::EPSILON);
+                Some((factor, high_freq_factor, original_max_positions))
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn llama3_is_found_again_from_its_divisors() {
+        assert_eq!(found(&divisors(64, 8192.0, 1.0, 4.0, 32.0), 64, None), Some((32.0, 4.0, 8192)));
+        assert_eq!(found(&divisors(128, 4096.0, 1.0, 4.0, 8.0), 128, Some(4096)), Some((8.0, 4.0, 4096)));
+        // Nothing declares the length: it is read off the divisors.
+        for (length, low, high) in [(4096.0, 1.0, 4.0), (16384.0, 2.0, 16.0)] {
+            let (factor, ratio, found) = found(&divisors(128, length, low, high, 8.0), 128, None).unwrap();
+            assert!((factor - 8.0).abs() < 1e-9 && (ratio - high / low).abs() < 0.01, "{ratio}");
+            assert!((found as f64 - length / low).abs() < 4.0, "{found}");
+        }
+    }
+
+    #[test]
+    fn other_divisors_are_refused() {
+        let mut factors = divisors(64, 8192.0, 1.0, 4.0, 32.0);
+        factors[3] = 2.0;
+        assert_eq!(found(&factors, 64, None), None);
+        assert_eq!(found(&[1.0, f32::NAN], 4, None), None);
+        assert_eq!(found(&[1.0; 8], 64, None), None);
+        let longrope: Vec<f32> = (0..32).map(|n| 1.0 + n as f32).collect();
+        assert_eq!(found(&longrope, 64, None), None);
+        let plain = llama3_from_factors(&[1.0; 32], 500_000.0, 64, None).unwrap();
+        assert_eq!(plain, RopeScaling::None);
+    }
 }

@@ -234,13 +234,27 @@ fn refuse_variants(fields: &Fields<'_>) -> Result<()> {
                 .to_owned(),
         ));
     }
-    if fields.number("partial_rotary_factor")?.is_some_and(|f| (f - 1.0).abs() > f64::EPSILON) {
-        return Err(Error::Unsupported("`partial_rotary_factor` other than 1".to_owned()));
+    refuse_partial_rotation(fields)?;
+    for name in ["rope_parameters", "rope_scaling"] {
+        let Some(nested) = fields.get(name).and_then(Value::as_object) else { continue };
+        refuse_partial_rotation(&Fields(nested))?;
+        if nested.values().any(Value::is_object) {
+            return Err(Error::Unsupported(format!("rotary embedding by kind of layer (`{name}`)")));
+        }
     }
     if fields.get("auto_map").is_some() {
         return Err(Error::Unsupported("models that bring their own code (`auto_map`)".to_owned()));
     }
     Ok(())
+}
+
+fn refuse_partial_rotation(fields: &Fields<'_>) -> Result<()> {
+    match fields.number("partial_rotary_factor")? {
+        Some(factor) if (factor - 1.0).abs() > f64::EPSILON => {
+            Err(Error::Unsupported("`partial_rotary_factor` other than 1".to_owned()))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn default_positions(architecture: Architecture) -> usize {
@@ -299,7 +313,13 @@ fn rope(fields: &Fields<'_>, architecture: Architecture, max_positions: usize) -
         None => None,
     };
     let default_theta = if architecture == Architecture::SmolLm3 { 2_000_000.0 } else { 10_000.0 };
-    let theta = fields.number("rope_theta")?.or(nested_theta).unwrap_or(default_theta);
+    let outer_theta = fields.number("rope_theta")?;
+    if let (Some(outer), Some(nested)) = (outer_theta, nested_theta)
+        && (outer - nested).abs() > f64::EPSILON
+    {
+        return Err(Error::config("rope_theta", format!("{outer}, but `rope_parameters` has {nested}")));
+    }
+    let theta = outer_theta.or(nested_theta).unwrap_or(default_theta);
     let Some(scaling) = scaling.or(parameters) else { return Ok((theta, RopeScaling::None)) };
     Ok((theta, rope_scaling(&scaling, max_positions)?))
 }

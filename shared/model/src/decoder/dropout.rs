@@ -32,9 +32,15 @@ impl DropoutState {
         Ok(x.mul(&mask)?)
     }
 
-    fn mask(&mut self, count: usize, probability: f64) -> Vec<f32> {
-        let stream = formula::bits(self.seed, self.draws);
+    /// Leaves one mask out.
+    pub(super) fn skip(&mut self) {
         self.draws += 1;
+    }
+
+    /// The next mask: 0 where an element is dropped, `1 / (1 - probability)` elsewhere.
+    pub(super) fn mask(&mut self, count: usize, probability: f64) -> Vec<f32> {
+        let stream = formula::bits(self.seed, self.draws);
+        self.skip();
         let kept = (1.0 / (1.0 - probability)) as f32;
         (0..count as u64)
             .into_par_iter()

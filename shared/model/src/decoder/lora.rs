@@ -166,6 +166,16 @@ impl Lora {
         &self.b_or
     }
 
+    /// The factor on `B (A x)`.
+    pub(super) fn scale(&self) -> f64 {
+        self.scale
+    }
+
+    /// Probability of dropping an element of the input while training.
+    pub(super) fn dropout(&self) -> f64 {
+        self.dropout
+    }
+
     /// What the adapter adds to the weight: `scale * B A`, `[out, in]`.
     pub fn delta(&self) -> Result<Tensor> {
         Ok((self.b_or.as_detached_tensor().matmul(&self.a_ri.as_detached_tensor())? * self.scale)?)

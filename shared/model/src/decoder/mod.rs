@@ -12,6 +12,7 @@ mod lora;
 mod options;
 pub(crate) mod parameters;
 mod projection;
+mod tape;
 
 pub use cache::KvCache;
 pub use dropout::DropoutState;
@@ -20,6 +21,7 @@ pub use linear::Linear;
 pub use lora::{Lora, LoraConfig, LoraInit, TargetModules};
 pub use options::{LoadOptions, WeightMode};
 pub use projection::{Projection, Vector, Weight};
+pub use tape::{Gradients, Keep, Tape};
 
 use std::sync::{Arc, OnceLock};
 
@@ -172,12 +174,17 @@ impl Decoder {
         if trained {
             return Ok(linear(h_td, weight, self.model.compute)?);
         }
+        Ok(self.packed_head()?.forward(h_td)?)
+    }
+
+    /// The output matrix as products read it, when it is not trained.
+    fn packed_head(&self) -> Result<&FrozenLinear> {
         if let Some(head) = self.model.packed_head.get() {
-            return Ok(head.forward(h_td)?);
+            return Ok(head);
         }
-        let packed = FrozenLinear::new(weight, self.model.compute)?;
+        let packed = FrozenLinear::new(self.output_weight().0, self.model.compute)?;
         // Another thread may be first; both hold the same bits.
-        Ok(self.model.packed_head.get_or_init(|| packed).forward(h_td)?)
+        Ok(self.model.packed_head.get_or_init(|| packed))
     }
 
     /// Runs `f` with the same weights and the adapters switched off.

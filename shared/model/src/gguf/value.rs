@@ -153,40 +153,35 @@ impl Array {
         let kind = cursor.u32()?;
         if kind == 8 {
             let count = cursor.count("strings", 8)?;
-            let mut texts = Vec::new();
-            for _ in 0..count {
-                texts.push(cursor.string()?);
-            }
-            return Ok(Self::Texts(texts));
+            return (0..count).map(|_| cursor.string()).collect::<Parsed<_>>().map(Self::Texts);
         }
         let count = cursor.count("array elements", Scalar::width(kind)?)?;
-        let mut scalars = Vec::new();
+        let mut array = Self::with_capacity(kind, count);
         for _ in 0..count {
-            scalars.push(Scalar::read(kind, cursor)?);
+            array.push(Scalar::read(kind, cursor)?)?;
         }
-        Ok(match kind {
-            6 | 12 => Self::Floats(
-                scalars
-                    .into_iter()
-                    .filter_map(|s| if let Scalar::Float(f) = s { Some(f) } else { None })
-                    .collect(),
-            ),
-            7 => Self::Bools(
-                scalars
-                    .into_iter()
-                    .filter_map(|s| if let Scalar::Bool(b) = s { Some(b) } else { None })
-                    .collect(),
-            ),
-            _ => Self::Integers(
-                scalars
-                    .into_iter()
-                    .map(|s| match s {
-                        Scalar::Signed(n) => Ok(n),
-                        Scalar::Unsigned(n) => i64::try_from(n).map_err(|_| format!("{n} in an array")),
-                        Scalar::Float(_) | Scalar::Bool(_) => Err("a mixed array".to_owned()),
-                    })
-                    .collect::<Parsed<_>>()?,
-            ),
-        })
+        Ok(array)
+    }
+
+    /// An empty array for scalars of this type.
+    fn with_capacity(kind: u32, count: usize) -> Self {
+        match kind {
+            6 | 12 => Self::Floats(Vec::with_capacity(count)),
+            7 => Self::Bools(Vec::with_capacity(count)),
+            _ => Self::Integers(Vec::with_capacity(count)),
+        }
+    }
+
+    fn push(&mut self, scalar: Scalar) -> Parsed<()> {
+        match (self, scalar) {
+            (Self::Integers(list), Scalar::Signed(n)) => list.push(n),
+            (Self::Integers(list), Scalar::Unsigned(n)) => {
+                list.push(i64::try_from(n).map_err(|_| format!("{n} in an array"))?);
+            }
+            (Self::Floats(list), Scalar::Float(f)) => list.push(f),
+            (Self::Bools(list), Scalar::Bool(b)) => list.push(b),
+            _ => return Err("a mixed array".to_owned()),
+        }
+        Ok(())
     }
 }

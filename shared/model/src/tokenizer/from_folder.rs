@@ -42,7 +42,8 @@ fn read(folder: &Path) -> Result<tokenizers::Tokenizer> {
     }
     let bytes = json_file::read_bytes(&model, TOKENIZER_LIMIT_BYTES)?;
     let vocabulary = sentencepiece::read(&bytes).map_err(|reason| Error::malformed(&model, reason))?;
-    parse(spm::tokenizer_json(&vocabulary).to_string().as_bytes())
+    let json = spm::tokenizer_json(&vocabulary).map_err(|reason| Error::malformed(&model, reason))?;
+    parse(json.to_string().as_bytes())
 }
 
 /// A token given as a text or as an object with `content`.

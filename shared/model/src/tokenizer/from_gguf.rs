@@ -2,6 +2,7 @@
 
 use serde_json::Map;
 
+use super::pre_tokenizer::PreTokenizer;
 use super::vocabulary::{NORMAL, Vocabulary};
 use super::{SpecialTokens, Tokenizer, bpe, parse, spm};
 use crate::error::{Error, Result};
@@ -11,22 +12,26 @@ impl Tokenizer {
     /// Builds the tokenizer of a GGUF file. Unknown kinds are refused by name: a guessed pre-tokenizer gives other ids.
     pub fn from_gguf(gguf: &Gguf) -> Result<Self> {
         let kind = gguf.text("tokenizer.ggml.model")?;
-        let vocabulary = read(gguf, kind == "llama")?;
-        let json = match kind {
+        let (vocabulary, json) = match kind {
             "gpt2" => {
-                let cut = gguf.get("tokenizer.ggml.pre").and_then(Value::as_str).ok_or_else(|| {
-                    Error::config("tokenizer.ggml.pre", "missing: how text is cut is not known")
-                })?;
+                let pre = PreTokenizer::named(cut(gguf)?)?;
+                let vocabulary = read(gguf, pre.adds_bos)?;
                 let merges = gguf
                     .get("tokenizer.ggml.merges")
                     .and_then(Value::as_texts)
                     .ok_or_else(|| Error::config("tokenizer.ggml.merges", "missing"))?;
-                bpe::tokenizer_json(&vocabulary, cut, merges)?
+                let json = bpe::tokenizer_json(&vocabulary, &pre, merges)?;
+                (vocabulary, json)
             }
-            "llama" if vocabulary.scores.is_empty() => {
-                return Err(Error::config("tokenizer.ggml.scores", "missing"));
+            "llama" => {
+                let vocabulary = read(gguf, true)?;
+                if vocabulary.scores.is_empty() {
+                    return Err(Error::config("tokenizer.ggml.scores", "missing"));
+                }
+                let json = spm::tokenizer_json(&vocabulary)
+                    .map_err(|reason| Error::config("tokenizer.ggml.tokens", reason))?;
+                (vocabulary, json)
             }
-            "llama" => spm::tokenizer_json(&vocabulary),
             other => {
                 return Err(Error::Unsupported(format!(
                     "GGUF tokenizer `{other}`; supported are gpt2 (BPE) and llama (SPM)"
@@ -44,7 +49,15 @@ impl Tokenizer {
     }
 }
 
-fn read(gguf: &Gguf, sentence_piece: bool) -> Result<Vocabulary> {
+/// The name of the pre-tokenizer.
+fn cut(gguf: &Gguf) -> Result<&str> {
+    gguf.get("tokenizer.ggml.pre")
+        .and_then(Value::as_str)
+        .ok_or_else(|| Error::config("tokenizer.ggml.pre", "missing: how text is cut is not known"))
+}
+
+/// The vocabulary; `adds_bos` is what holds where the file does not say.
+fn read(gguf: &Gguf, adds_bos: bool) -> Result<Vocabulary> {
     let tokens = gguf
         .get("tokenizer.ggml.tokens")
         .and_then(Value::as_texts)
@@ -68,7 +81,7 @@ fn read(gguf: &Gguf, sentence_piece: bool) -> Result<Vocabulary> {
         bos: id(gguf, "bos_token_id", &tokens)?,
         eos: id(gguf, "eos_token_id", &tokens)?,
         unknown: id(gguf, "unknown_token_id", &tokens)?,
-        add_bos: flag("add_bos_token").unwrap_or(sentence_piece),
+        add_bos: flag("add_bos_token").unwrap_or(adds_bos),
         add_eos: flag("add_eos_token").unwrap_or(false),
         space_prefix: flag("add_space_prefix").unwrap_or(true),
         tokens,

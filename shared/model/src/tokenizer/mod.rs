@@ -1,11 +1,14 @@
-//! Text to token ids and back: `tokenizer.json`, SentencePiece's `tokenizer.model`, or the vocabulary of a GGUF file.
+//! Text to token ids and back: `tokenizer.json`, SentencePiece's `tokenizer.model`, or the vocabulary of a GGUF file; and
+//! tokenizers learnt from text.
 
 mod bpe;
 mod from_folder;
 mod from_gguf;
+mod pre_tokenizer;
 mod save;
 mod sentencepiece;
 mod spm;
+pub mod train;
 mod vocabulary;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -27,6 +27,12 @@ pub(super) struct Vocabulary {
 }
 
 impl Vocabulary {
+    /// Tokens of which the first `special` are special and the others ordinary; encoding frames nothing.
+    pub(super) fn with_special(tokens: Vec<String>, special: usize) -> Self {
+        let kinds = (0..tokens.len()).map(|id| if id < special { CONTROL } else { NORMAL }).collect();
+        Self { tokens, kinds, ..Self::default() }
+    }
+
     /// Control tokens are special; user-defined ones are matched whole but are ordinary text.
     pub(super) fn added_tokens(&self) -> Vec<Value> {
         self.kinds

@@ -33,6 +33,32 @@ fn counts_near_the_largest_number() {
     }
 }
 
+/// Sparse files as long as their claims: refused for the memory that reading them would take.
+#[test]
+fn arrays_and_headers_of_gigabytes() {
+    let array = |kind: u32, count: u64| {
+        let claim = [&kind.to_le_bytes()[..], &count.to_le_bytes()].concat();
+        GgufBytes { value_count: Some(1), ..GgufBytes::default() }.raw("x", 9, &claim)
+    };
+    for (file, reason) in [
+        (array(0, 1 << 30), "1073741824 array elements; at most 16777216"),
+        (array(8, 100 << 20), "104857600 strings; at most"),
+        (GgufBytes { tensor_count: Some(30 << 20), ..GgufBytes::default() }, "31457280 tensors; at most"),
+        (GgufBytes { value_count: Some(60 << 20), ..GgufBytes::default() }, "metadata values; at most"),
+    ] {
+        assert!(refused_sparse(&file, 2 << 30).contains(reason), "{reason}");
+    }
+}
+
+/// What is said of a file that goes on with zeros up to `bytes`.
+fn refused_sparse(file: &GgufBytes, bytes: u64) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.gguf");
+    file.write(&path);
+    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(bytes).unwrap();
+    Gguf::open(&path).expect_err("a bad file was accepted").to_string()
+}
+
 #[test]
 fn strings_past_the_end_and_not_utf8() {
     let mut long = string("general.name");

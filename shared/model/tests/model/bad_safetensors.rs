@@ -147,6 +147,11 @@ fn configurations() {
         ("rope_scaling", serde_json::json!({"rope_type": "longrope", "factor": 2.0}), "longrope"),
         ("rope_scaling", serde_json::json!({"rope_type": "linear"}), "rope_scaling.factor"),
         ("quantization_config", serde_json::json!({"bits": 4}), "quantiser"),
+        ("partial_rotary_factor", serde_json::json!(0.5), "partial_rotary_factor"),
+        ("rope_parameters", serde_json::json!({"partial_rotary_factor": 0.5}), "partial_rotary_factor"),
+        ("rope_scaling", serde_json::json!({"partial_rotary_factor": 0.5}), "partial_rotary_factor"),
+        ("rope_parameters", serde_json::json!({"full_attention": {"rope_theta": 1e4}}), "kind of layer"),
+        ("rope_parameters", serde_json::json!({"rope_theta": 500_000.0}), "rope_theta"),
     ] {
         let folder = tempfile::tempdir().unwrap();
         tiny(folder.path());

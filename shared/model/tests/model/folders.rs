@@ -215,11 +215,11 @@ fn shards_are_one_model() {
             &path,
             &shapes,
             StoredType::F32,
-            &std::collections::HashMap::default(),
+            &std::collections::HashMap::<String, String>::new(),
             |n| whole.tensor(n),
         )
         .unwrap();
-        part.iter().for_each(|n| drop(map.insert(n.clone(), serde_json::json!(file))));
+        map.extend(part.iter().map(|n| (n.clone(), serde_json::json!(file))));
     }
     std::fs::remove_file(folder.path().join("model.safetensors")).unwrap();
     let index = |map: &serde_json::Map<String, serde_json::Value>| {

@@ -43,26 +43,34 @@ impl GgufBytes {
 
     pub(crate) fn texts(self, key: &str, values: &[String]) -> Self {
         let mut bytes = [&8_u32.to_le_bytes()[..], &(values.len() as u64).to_le_bytes()].concat();
-        values.iter().for_each(|v| bytes.extend(string(v)));
+        for v in values {
+            bytes.extend(string(v));
+        }
         self.raw(key, 9, &bytes)
     }
 
     pub(crate) fn integers(self, key: &str, values: &[i32]) -> Self {
         let mut bytes = [&5_u32.to_le_bytes()[..], &(values.len() as u64).to_le_bytes()].concat();
-        values.iter().for_each(|v| bytes.extend(v.to_le_bytes()));
+        for v in values {
+            bytes.extend(v.to_le_bytes());
+        }
         self.raw(key, 9, &bytes)
     }
 
     pub(crate) fn floats(self, key: &str, values: &[f32]) -> Self {
         let mut bytes = [&6_u32.to_le_bytes()[..], &(values.len() as u64).to_le_bytes()].concat();
-        values.iter().for_each(|v| bytes.extend(v.to_le_bytes()));
+        for v in values {
+            bytes.extend(v.to_le_bytes());
+        }
         self.raw(key, 9, &bytes)
     }
 
     /// A table entry as it is given (sizes innermost first).
     pub(crate) fn entry(mut self, name: &str, dims: &[u64], kind: u32, offset: u64) -> Self {
         self.table.extend([&string(name), &(dims.len() as u32).to_le_bytes()[..]].concat());
-        dims.iter().for_each(|d| self.table.extend(d.to_le_bytes()));
+        for d in dims {
+            self.table.extend(d.to_le_bytes());
+        }
         self.table.extend([&kind.to_le_bytes()[..], &offset.to_le_bytes()].concat());
         self.tensors += 1;
         self
@@ -72,7 +80,9 @@ impl GgufBytes {
     pub(crate) fn tensor(mut self, name: &str, shape: &[usize], values: &[f32]) -> Self {
         self.data.resize(self.data.len().next_multiple_of(32), 0);
         let offset = self.data.len() as u64;
-        values.iter().for_each(|v| self.data.extend(v.to_le_bytes()));
+        for v in values {
+            self.data.extend(v.to_le_bytes());
+        }
         let dims: Vec<u64> = shape.iter().rev().map(|&n| n as u64).collect();
         self.entry(name, &dims, 0, offset)
     }

@@ -17,15 +17,14 @@ fn row_nll(decoder: &Decoder, ids: &[u32], mask: &[u64]) -> f64 {
 }
 
 #[test]
-#[ignore = "fails: the NF4 loss of row 1 is 5e-5 relative off its reference"]
 fn smollm2_before_training() {
     let name = "smollm2_before_training";
     let Some(model) = outside::part("smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", name) else { return };
     let source = Source::open(model).unwrap();
-    for (file, compute, weights, tolerance) in [
-        ("sft-lora.json", Compute::F32, WeightMode::Frozen, 1e-5),
-        ("sft-qlora.json", Compute::F32, WeightMode::Nf4 { double_quant: false }, 1e-4),
-        ("sft-lora-bf16.json", Compute::Bf16, WeightMode::Frozen, 3e-3),
+    for (file, compute, weights) in [
+        ("sft-lora.json", Compute::F32, WeightMode::Frozen),
+        ("sft-qlora.json", Compute::F32, WeightMode::Nf4 { double_quant: false }),
+        ("sft-lora-bf16.json", Compute::Bf16, WeightMode::Frozen),
     ] {
         let Some(path) = outside::data(&format!("../peers/train/reference/{file}"), name) else { continue };
         let reference: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
@@ -35,10 +34,16 @@ fn smollm2_before_training() {
         for row in 0..2 {
             let list = |key: &str| -> Vec<u64> { serde_json::from_value(batch[key][row].clone()).unwrap() };
             let ids: Vec<u32> = list("input_ids").into_iter().map(|id| id as u32).collect();
-            let got = row_nll(&decoder, &ids, &list("loss_mask"));
+            let mask = list("loss_mask");
+            let got = row_nll(&decoder, &ids, &mask);
             let want = batch["row_nll"][row].as_f64().unwrap();
             eprintln!("{file} row {row}: {got} {want}");
-            assert!((got / want - 1.0).abs() < tolerance, "{file} row {row}: {got}, not {want}");
+            // bf16 moves the loss of each token by a few hundredths either way, in the reference as here.
+            let tolerance = match compute {
+                Compute::F32 => 1e-5 * want,
+                _ => 0.05 * (mask.iter().sum::<u64>() as f64).sqrt(),
+            };
+            assert!((got - want).abs() < tolerance, "{file} row {row}: {got}, not {want}");
         }
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use anneal_model::gguf::Gguf;
 use anneal_model::{Source, Tokenizer, formula};
 use serde_json::Value;
+use tokenizers::{OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer as _};
 
 use crate::gguf_bytes::GgufBytes;
 use crate::outside;
@@ -47,7 +48,7 @@ fn as_gguf(json: &Value, pre: &str) -> (tempfile::TempDir, Tokenizer) {
         tokens[id(at)].clone_from(token);
     }
     for token in added {
-        tokens[id(&token["id"])] = token["content"].as_str().unwrap().to_owned();
+        token["content"].as_str().unwrap().clone_into(&mut tokens[id(&token["id"])]);
         kinds[id(&token["id"])] = if token["special"] == true { 3 } else { 4 };
     }
     let merges: Vec<String> = json["model"]["merges"]
@@ -160,6 +161,84 @@ fn sentencepiece_vocabulary_in_gguf() {
         assert_eq!(ids, theirs.encode(text, true).unwrap(), "{text:?}");
         assert_eq!(ours.decode(&ids, true).unwrap(), text);
     }
+}
+
+/// Where a text is cut under a GGUF file's name for it, the pieces joined by `|`.
+fn pieces(pre: &str, text: &str) -> String {
+    let (_folder, tokenizer) = gguf(&["a".to_owned()], &[1], &[], pre);
+    let mut cut = PreTokenizedString::from(text);
+    tokenizer.inner().get_pre_tokenizer().unwrap().pre_tokenize(&mut cut).unwrap();
+    let splits = cut.get_splits(OffsetReferential::Original, OffsetType::Byte);
+    splits.iter().map(|(_, (from, to), _)| &text[*from..*to]).collect::<Vec<_>>().join("|")
+}
+
+#[test]
+fn texts_are_cut_as_the_models_cut_them() {
+    let text = "We've 12345 naïve camelCase,  $x=[1]+2 \n\nDON'T 東京한국";
+    for (pre, want) in [
+        ("gpt-2", "We|'ve| 12345| naïve| camelCase|,| | $|x|=[|1|]+|2| \n|\n|DON|'|T| 東京한국"),
+        ("default", "We|'|ve| |123|45| naïve| camelCase|,|  |$|x|=[|1|]+|2| \n|\n|DON|'|T| 東京한국"),
+        ("falcon", "We|'|ve| |123|45| naïve| camelCase|,|  |$|x|=[|1|]+|2| \n|\n|DON|'|T| 東京한국"),
+        ("gpt-4o", "We've| |123|45| naïve| camel|Case|,| | $|x|=[|1|]+|2| \n\n|DON'T| 東京한국"),
+        ("chatglm-bpe", "We|'ve| |123|45| naïve| camelCase|,| | $|x|=[|1|]+|2| \n\n|DON|'T| 東京한국"),
+        ("deepseek-v3", "We|'ve| |123|45| naïve| camelCase|,| | $|x|=[|1|]+|2| \n\n|DON|'T| |東京|한국"),
+        (
+            "deepseek-llm",
+            "We|'|ve| |1|2|3|4|5| na|ï|ve| camelCase|,| | $|x|=[|1|]+|2| |\n|\n|DON|'|T| |東京한국",
+        ),
+        (
+            "deepseek-coder",
+            "We|'|ve| |1|2|3|4|5| naïve| camelCase|,|  $|x|=|[|1|]|+|2| |\n|\n|DON|'|T| |東京한국",
+        ),
+    ] {
+        assert_eq!(pieces(pre, text), want, "{pre}");
+    }
+}
+
+#[test]
+fn a_leading_bos_where_the_file_does_not_say() {
+    let tokens = ["a", "<s>"].map(str::to_owned);
+    for (pre, say, ids) in [
+        ("llama-bpe", None, &[1, 0][..]),
+        ("llama-bpe", Some(false), &[0]),
+        ("qwen2", None, &[0]),
+        ("qwen2", Some(true), &[1, 0]),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vocab.gguf");
+        let mut file = GgufBytes::default()
+            .text("tokenizer.ggml.model", "gpt2")
+            .text("tokenizer.ggml.pre", pre)
+            .texts("tokenizer.ggml.tokens", &tokens)
+            .integers("tokenizer.ggml.token_type", &[1, 3])
+            .texts("tokenizer.ggml.merges", &[])
+            .number("tokenizer.ggml.bos_token_id", 1);
+        if let Some(say) = say {
+            file = file.flag("tokenizer.ggml.add_bos_token", say);
+        }
+        file.write(&path);
+        let tokenizer = Tokenizer::from_gguf(&Gguf::open(&path).unwrap()).unwrap();
+        assert_eq!(tokenizer.encode("a", true).unwrap(), ids, "{pre} {say:?}");
+    }
+}
+
+#[test]
+fn a_piece_too_long_to_be_one_is_refused() {
+    let vocabulary = |piece: String| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vocab.gguf");
+        GgufBytes::default()
+            .text("tokenizer.ggml.model", "llama")
+            .texts("tokenizer.ggml.tokens", &["<unk>".to_owned(), piece])
+            .integers("tokenizer.ggml.token_type", &[2, 1])
+            .floats("tokenizer.ggml.scores", &[0.0, 0.0])
+            .write(&path);
+        Tokenizer::from_gguf(&Gguf::open(&path).unwrap())
+    };
+    assert!(vocabulary("a".repeat(512)).is_ok());
+    // In the square of this length, looking for merges would take days.
+    let error = vocabulary("a".repeat(20 << 20)).unwrap_err().to_string();
+    assert!(error.contains("piece 1 has 20971520 bytes"), "{error}");
 }
 
 #[test]

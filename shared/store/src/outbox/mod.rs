@@ -2,14 +2,15 @@
 //!
 //! [`append`] writes a row in the caller's transaction; the [`Relay`] publishes rows in order, waits for the broker to
 //! have stored each, and marks it sent. A crash in between publishes it again under the same id, which every consumer's
-//! inbox drops.
+//! inbox drops. Sent rows are kept for a day: a broker that lost what it had stored is sent them again.
 
+mod loss;
 mod message;
 mod publish;
 mod relay;
 
 pub use message::OutboxMessage;
-pub use publish::{Publish, PublishError};
+pub use publish::{Mark, Publish, PublishError};
 pub use relay::Relay;
 
 use crate::{Error, Sql, Tx};

@@ -8,11 +8,34 @@ use super::OutboxMessage;
 pub trait Publish: Send + Sync {
     /// Publishes and waits until the broker has stored the message. Publishing the same message again must be harmless.
     fn publish(&self, message: &OutboxMessage) -> impl Future<Output = Result<(), PublishError>> + Send;
+
+    /// How what stores a lane's messages is known now; `None` for a lane whose losses are made good elsewhere.
+    fn mark(&self, lane: &str) -> impl Future<Output = Result<Option<Mark>, PublishError>> + Send;
 }
 
 impl<P: Publish> Publish for std::sync::Arc<P> {
     fn publish(&self, message: &OutboxMessage) -> impl Future<Output = Result<(), PublishError>> + Send {
         P::publish(self, message)
+    }
+
+    fn mark(&self, lane: &str) -> impl Future<Output = Result<Option<Mark>, PublishError>> + Send {
+        P::mark(self, lane)
+    }
+}
+
+/// How a broker's storage of messages is known again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// When it was made: another one holds nothing of what was stored in this one.
+    pub made: String,
+    /// The place of the last message it was given; it only ever grows.
+    pub last: u64,
+}
+
+impl Mark {
+    /// Whether messages that were stored at `before` are gone: the storage was made anew, or put back to an older copy.
+    pub fn has_lost(&self, before: &Self) -> bool {
+        self.made != before.made || self.last < before.last
     }
 }
 

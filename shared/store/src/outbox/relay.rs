@@ -4,8 +4,9 @@ use std::{collections::BTreeSet, time::Duration};
 
 use anneal_runtime::{CancellationToken, fail};
 use sea_orm::{QueryResult, Value};
+use tokio::time::Instant;
 
-use super::{OutboxMessage, Publish, PublishError};
+use super::{OutboxMessage, Publish, PublishError, loss::LossWatch};
 use crate::{Error, Sql, Store};
 
 const BATCH: u64 = 64;
@@ -13,6 +14,11 @@ const POLL: Duration = Duration::from_secs(1);
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
 const BACKOFF_MOST: Duration = Duration::from_secs(5);
 const PRUNE_EVERY: Duration = Duration::from_secs(60);
+/// How often it is looked whether the broker still has what it was given.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// A lane that cannot be published for this long is said to the people who run the service, again and again.
+const ALERT_AFTER: Duration = Duration::from_secs(60);
+const KEEP_SENT: Duration = Duration::from_hours(24);
 
 /// Publishes a service's outbox. Several may run on one database: messages are then published more than once, which is
 /// harmless.
@@ -28,19 +34,13 @@ struct Waiting {
     message: OutboxMessage,
 }
 
-/// What one pass over the outbox did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Pass {
-    blocked: usize,
-}
-
 impl Relay {
-    /// A relay of this store's outbox that keeps sent messages for an hour.
+    /// A relay of this store's outbox that keeps sent messages for a day.
     pub fn new(store: Store) -> Self {
-        Self { store, keep_sent: Duration::from_secs(3600) }
+        Self { store, keep_sent: KEEP_SENT }
     }
 
-    /// Keeps sent messages for this long.
+    /// Keeps sent messages for this long: a consumer may be this far behind when the broker loses what it stored.
     #[must_use]
     pub fn keep_sent(mut self, keep: Duration) -> Self {
         self.keep_sent = keep;
@@ -50,15 +50,21 @@ impl Relay {
     /// Publishes until `shutdown`. It never gives up: a broker or database that is away is tried again.
     pub async fn run<P: Publish>(self, publisher: P, shutdown: CancellationToken) -> Result<(), Error> {
         let mut backoff = BACKOFF_FIRST;
+        let mut stuck_since: Option<Instant> = None;
         let mut prune = tokio::time::interval(PRUNE_EVERY);
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        let mut losses = LossWatch::new(self.store.clone());
         let grew = self.store.outbox_grew();
         while !shutdown.is_cancelled() {
-            let wait = match self.publish_waiting(&publisher).await {
-                Ok(pass) if pass.blocked == 0 => {
-                    backoff = BACKOFF_FIRST;
+            let wait = match self.publish_waiting(&publisher, &mut losses).await {
+                Ok(blocked) if blocked.is_empty() => {
+                    (backoff, stuck_since) = (BACKOFF_FIRST, None);
                     POLL
                 }
-                Ok(_) => longer(&mut backoff),
+                Ok(blocked) => {
+                    alert(&mut stuck_since, &blocked);
+                    longer(&mut backoff)
+                }
                 Err(error) => {
                     tracing::warn!(%error, "the outbox cannot be read or marked; trying again");
                     longer(&mut backoff)
@@ -69,26 +75,36 @@ impl Relay {
                 () = grew.notified() => {}
                 () = tokio::time::sleep(wait) => {}
                 _ = prune.tick() => self.prune().await,
+                _ = look.tick() => if let Err(error) = losses.look(&publisher).await {
+                    tracing::warn!(%error, "what was sent cannot be looked at; trying again");
+                },
             }
         }
         Ok(())
     }
 
-    /// Publishes what waits until nothing more can go.
-    async fn publish_waiting(&self, publisher: &impl Publish) -> Result<Pass, Error> {
+    /// Publishes what waits until nothing more can go; the lanes that cannot be published now.
+    async fn publish_waiting(
+        &self,
+        publisher: &impl Publish,
+        losses: &mut LossWatch,
+    ) -> Result<BTreeSet<String>, Error> {
         let mut blocked = BTreeSet::new();
         loop {
             let batch = self.waiting(&blocked).await?;
             if batch.is_empty() {
-                return Ok(Pass { blocked: blocked.len() });
+                return Ok(blocked);
             }
             let mut done = Vec::new();
             for Waiting { id, lane, message } in batch {
                 if blocked.contains(&lane) {
                     continue;
                 }
-                fail::point("relay.before_publish");
-                match publisher.publish(&message).await {
+                let published = match losses.before_publishing(publisher, &lane).await? {
+                    Ok(()) => publish(publisher, &message).await,
+                    Err(error) => Err(error),
+                };
+                match published {
                     Ok(()) => done.push(id),
                     Err(PublishError::Later(reason)) => {
                         tracing::warn!(lane, reason, "the outbox waits");
@@ -96,7 +112,6 @@ impl Relay {
                     }
                     Err(PublishError::Never(reason)) => self.set_aside(id, &message.subject, reason).await?,
                 }
-                fail::point("relay.after_puback");
             }
             self.mark_sent(done).await?;
         }
@@ -152,6 +167,24 @@ impl Relay {
         if let Err(error) = pruned {
             tracing::warn!(%error, "sent outbox messages could not be pruned");
         }
+    }
+}
+
+async fn publish(publisher: &impl Publish, message: &OutboxMessage) -> Result<(), PublishError> {
+    fail::point("relay.before_publish");
+    publisher.publish(message).await?;
+    fail::point("relay.after_puback");
+    Ok(())
+}
+
+fn alert(stuck_since: &mut Option<Instant>, blocked: &BTreeSet<String>) {
+    let since = *stuck_since.get_or_insert_with(Instant::now);
+    if since.elapsed() >= ALERT_AFTER {
+        tracing::error!(
+            ?blocked,
+            "messages have waited in the outbox for a minute: the broker is full or away"
+        );
+        *stuck_since = None;
     }
 }
 

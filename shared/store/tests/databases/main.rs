@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-mod postgres;
 mod scenario;
 
 use anneal_store::{Store, TimeSource};
+use anneal_testkit::Postgres;
 
 async fn sqlite() -> (tempfile::TempDir, Store) {
     let dir = tempfile::tempdir().unwrap();
@@ -22,7 +22,7 @@ async fn sqlite_holds_every_scenario() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn postgres_holds_every_scenario() {
-    let Some(server) = postgres::Server::start() else { return };
+    let Some(server) = Postgres::start() else { return };
     let store = Store::connect(&server.url()).await.unwrap();
     scenario::all(store).await;
     scenario::survives_a_restart(server).await;

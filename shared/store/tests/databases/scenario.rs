@@ -9,11 +9,10 @@ use anneal_domain::id::EventId;
 use anneal_runtime::{CancellationToken, tasks};
 use anneal_store::{
     Error, Sql, Store, Tx, inbox,
-    outbox::{self, OutboxMessage, Publish, PublishError, Relay},
+    outbox::{self, Mark, OutboxMessage, Publish, PublishError, Relay},
 };
+use anneal_testkit::Postgres;
 use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trait::async_trait};
-
-use crate::postgres::Server;
 
 struct Sums;
 
@@ -54,6 +53,7 @@ pub(crate) async fn all(store: Store) {
     many_writers_and_readers_never_wait_for_each_other_for_ever(&store).await;
     publishes_in_order_and_again_after_a_crash(&store).await;
     a_full_stream_holds_up_no_other(&store).await;
+    what_a_broker_lost_is_sent_again(&store).await;
 }
 
 async fn migrates_once_however_many_try(store: &Store) {
@@ -158,6 +158,10 @@ async fn many_writers_and_readers_never_wait_for_each_other_for_ever(store: &Sto
 struct Broker {
     stored: Mutex<Vec<String>>,
     full: Mutex<Vec<&'static str>>,
+    /// How often its storage was made anew.
+    wiped: Mutex<u64>,
+    /// Messages that it forgot when it was put back to an older copy.
+    forgotten: Mutex<u64>,
 }
 
 impl Publish for Broker {
@@ -171,6 +175,15 @@ impl Publish for Broker {
         assert_eq!(message.headers, [("ce-id".to_owned(), "1".to_owned())]);
         self.stored.lock().unwrap().push(String::from_utf8(message.payload.clone()).unwrap());
         Ok(())
+    }
+
+    async fn mark(&self, lane: &str) -> Result<Option<Mark>, PublishError> {
+        if lane != "event" {
+            return Ok(None);
+        }
+        let made = self.wiped.lock().unwrap().to_string();
+        let last = self.stored.lock().unwrap().len() as u64 - *self.forgotten.lock().unwrap();
+        Ok(Some(Mark { made, last }))
     }
 }
 
@@ -242,6 +255,37 @@ async fn a_full_stream_holds_up_no_other(store: &Store) {
     assert_eq!(stored[1..], usage);
 }
 
+async fn what_a_broker_lost_is_sent_again(store: &Store) {
+    let clear = ["DELETE FROM outbox", "DELETE FROM outbox_marks"];
+    for sql in clear {
+        store.transaction(move |tx| async move { Ok::<_, Error>(tx.run(sql, []).await?) }).await.unwrap();
+    }
+    let broker = Arc::new(Broker::default());
+    let stored = || broker.stored.lock().unwrap().clone();
+    let marked = |last: i64| async move {
+        let sql = "SELECT 1 AS found FROM outbox_marks WHERE lane = 'event' AND last = $1";
+        store.read().row(sql, [last.into()]).await.unwrap().is_some()
+    };
+    with_relay(store, &broker, async {
+        append(store, "event.v1.x", "fact".to_owned()).await;
+        append(store, "task.v1.x", "dispatch".to_owned()).await;
+        eventually("both are sent", || async { stored().len() == 2 }).await;
+        eventually("and the mark noted", || marked(2)).await;
+        *broker.wiped.lock().unwrap() += 1;
+        eventually("the fact is sent again", || async { stored().len() == 3 }).await;
+        eventually("and the new mark noted", || marked(3)).await;
+    })
+    .await;
+    // It was put back to an older copy while no relay ran.
+    *broker.forgotten.lock().unwrap() = 1;
+    with_relay(store, &broker, async {
+        eventually("the fact is sent once more", || async { stored().len() == 4 }).await;
+        eventually("and marked sent", || async { waiting(store).await == 0 }).await;
+    })
+    .await;
+    assert_eq!(stored(), ["fact", "dispatch", "fact", "fact"]);
+}
+
 async fn waiting(store: &Store) -> i64 {
     let sql = "SELECT count(*) AS n FROM outbox WHERE sent_at_ms IS NULL AND refusal IS NULL";
     store.read().row(sql, []).await.unwrap().unwrap().try_get("", "n").unwrap()
@@ -256,7 +300,7 @@ async fn eventually<F: Future<Output = bool>>(what: &str, condition: impl Fn() -
 }
 
 /// The server dies in the middle of a transaction: it did not happen, and the store goes on with the new server.
-pub(crate) async fn survives_a_restart(mut server: Server) {
+pub(crate) async fn survives_a_restart(mut server: Postgres) {
     let store = Store::connect(&server.url()).await.unwrap();
     let before = sum(&store).await;
     let (open, is_open) = tokio::sync::oneshot::channel();

@@ -14,7 +14,7 @@ use anneal_contracts::{
     event::Failure,
     rpc::{
         ClaimReply, ClaimTask, ClaimedTask, CommitCheckpoint, Done, FinishTask, InputFolder, Refusal,
-        RenewLease, RenewReply, ReportStage, ResumePoint,
+        RejectCheckpoint, RenewLease, RenewReply, ReportStage, ResumePoint,
     },
     subject,
 };
@@ -35,6 +35,7 @@ const LEASE_MS: u64 = 2_000;
 
 /// What task-api was told, and what it answers.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fault of its own that a test turns on")]
 pub(crate) struct Told {
     pub(crate) claims: usize,
     pub(crate) renewals: Vec<RenewLease>,
@@ -48,6 +49,14 @@ pub(crate) struct Told {
     pub(crate) fenced: bool,
     /// Renewals are not answered usefully.
     pub(crate) mute: bool,
+    /// Renewals are refused for good, for a reason that is not the lease.
+    pub(crate) broken: bool,
+    pub(crate) refused_renewals: usize,
+    pub(crate) rejected: Vec<RejectCheckpoint>,
+    /// Commits of checkpoints are refused for good.
+    pub(crate) refuses_commits: bool,
+    /// This many finishes are refused for good.
+    pub(crate) refused_finishes: usize,
     queued: bool,
     epoch: u64,
     inputs: Vec<InputFolder>,
@@ -92,6 +101,10 @@ impl Workload for Script {
         };
         folder.into_iter().map(|folder| Publication { role: "model", folder }).collect()
     }
+}
+
+fn refusal(retryable: bool) -> Refusal {
+    Refusal { code: "trouble".to_owned(), message: "not like this".to_owned(), retryable }
 }
 
 fn spec() -> TaskSpec {
@@ -156,7 +169,7 @@ impl Stage {
         tasks::spawn("test.worker", worker.run(self.stop.clone()));
     }
 
-    /// Serves the five requests of a worker.
+    /// Serves the requests of a worker.
     async fn answer(&self) {
         let (workspace, clock) = (self.workspace, self.told.clone());
         self.serve(subject::rpc::CLAIM_TASK, move |claim: ClaimTask| {
@@ -187,8 +200,11 @@ impl Stage {
                 return Err(Refusal::fenced());
             }
             if told.mute {
-                let (code, message) = ("unavailable".to_owned(), "not now".to_owned());
-                return Err(Refusal { code, message, retryable: true });
+                return Err(refusal(true));
+            }
+            if told.broken {
+                told.refused_renewals += 1;
+                return Err(refusal(false));
             }
             told.renewals.push(renewal);
             Ok(RenewReply { wanted: told.wanted, lease_ms: LEASE_MS })
@@ -201,6 +217,9 @@ impl Stage {
         let told = self.told.clone();
         self.serve(subject::rpc::COMMIT_CHECKPOINT, move |commit: CommitCheckpoint| {
             let mut told = told.lock().unwrap();
+            if told.refuses_commits {
+                return Err(refusal(false));
+            }
             let point = ResumePoint {
                 checkpoint: commit.checkpoint,
                 step: commit.step,
@@ -212,8 +231,17 @@ impl Stage {
             Ok(Done {})
         });
         let told = self.told.clone();
+        self.serve(subject::rpc::REJECT_CHECKPOINT, move |reject: RejectCheckpoint| {
+            told.lock().unwrap().rejected.push(reject);
+            Ok(Done {})
+        });
+        let told = self.told.clone();
         self.serve(subject::rpc::FINISH_TASK, move |finish: FinishTask| {
             let mut told = told.lock().unwrap();
+            if told.refused_finishes > 0 {
+                told.refused_finishes -= 1;
+                return Err(refusal(false));
+            }
             told.queued = finish.outcome == TaskState::Queued;
             told.finishes.push(finish);
             Ok(Done {})

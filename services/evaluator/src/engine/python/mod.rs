@@ -1,15 +1,18 @@
 //! The few pieces of Python that the reference harness's results depend on: `repr` and `str`, literals, `json.dumps`,
-//! `random.Random`. Each follows CPython 3.11 for the values that occur in datasets; none is a general port.
+//! `random.Random`, white space and case. Each follows CPython 3.11 for the values that occur in datasets; none is a
+//! general port.
 
 mod json;
 mod literal;
 mod random;
 mod repr;
+mod text;
 
 pub use json::dumps;
 pub use literal::{LiteralError, literal_eval};
 pub use random::Random;
 pub use repr::{float_repr, repr, str_of};
+pub use text::{WORD, is_lower, is_space, is_upper, split, strip};
 
 /// Python's `str.isdigit` for the ASCII digits, which are the only ones templates produce as indices.
 pub fn is_digit(text: &str) -> bool {
@@ -30,8 +33,7 @@ pub fn count_words(text: &str) -> usize {
     let mut runs = 0;
     let mut inside = false;
     for character in text.chars() {
-        // Python's `\s` also takes the four separators U+001C to U+001F.
-        let space = character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character);
+        let space = is_space(character);
         runs += usize::from(space && !inside);
         inside = space;
     }

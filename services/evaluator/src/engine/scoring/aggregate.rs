@@ -1,6 +1,7 @@
 //! From rows to one figure (`lm_eval/api/metrics.py`).
 
 use super::classification::{brier, f1, matthews};
+use super::corpus;
 use super::metrics::Metric;
 use super::stderr::{bootstrap, standard_error};
 
@@ -28,6 +29,14 @@ pub enum Aggregation {
     Matthews,
     /// Brier score.
     Brier,
+    /// The mean of the truths of all rows' lists.
+    MeanOfLists,
+    /// BLEU of the corpus.
+    Bleu,
+    /// chrF of the corpus.
+    Chrf,
+    /// chrF++ of the corpus.
+    ChrfPlusPlus,
 }
 
 impl Aggregation {
@@ -43,8 +52,16 @@ impl Aggregation {
             "f1" => Self::F1,
             "matthews_corrcoef" => Self::Matthews,
             "brier_score" => Self::Brier,
+            "bleu" => Self::Bleu,
+            "chrf" => Self::Chrf,
+            "chrf++" => Self::ChrfPlusPlus,
             _ => return None,
         })
+    }
+
+    /// By the name of the harness's Python function.
+    pub fn from_function(name: &str) -> Option<Self> {
+        (name.rsplit('.').next() == Some("agg_inst_level_acc")).then_some(Self::MeanOfLists)
     }
 
     /// The harness's own for a metric.
@@ -57,6 +74,10 @@ impl Aggregation {
             "f1" => Self::F1,
             "mcc" => Self::Matthews,
             "brier_score" => Self::Brier,
+            "inst_level_strict_acc" | "inst_level_loose_acc" => Self::MeanOfLists,
+            "bleu" => Self::Bleu,
+            "chrf" => Self::Chrf,
+            "chrf++" => Self::ChrfPlusPlus,
             _ => Self::Mean,
         }
     }
@@ -102,16 +123,11 @@ pub fn aggregate(aggregation: Aggregation, rows: &[Metric]) -> Result<(f64, Opti
             let of = |sample: &[&(i64, i64)]| matthews(&sample.iter().map(|pair| **pair).collect::<Vec<_>>());
             Ok((matthews(&pairs), bootstrap(&pairs, BOOTSTRAP_ITERATIONS, of)))
         }
-        A::Brier => {
-            let all: Option<Vec<(i64, Vec<f64>)>> = rows
-                .iter()
-                .map(|row| match row {
-                    Metric::Distribution(gold, probabilities) => Some((*gold, probabilities.clone())),
-                    _ => None,
-                })
-                .collect();
-            Ok((brier(&all.ok_or("brier_score needs a distribution a row")?), None))
-        }
+        A::Brier => distributions(rows).map(|all| (brier(&all), None)),
+        A::MeanOfLists => mean_of_lists(rows).map(|value| (value, None)),
+        A::Bleu => corpus::bleu(rows, BOOTSTRAP_ITERATIONS),
+        A::Chrf => corpus::chrf(rows, 0, BOOTSTRAP_ITERATIONS),
+        A::ChrfPlusPlus => corpus::chrf(rows, 2, BOOTSTRAP_ITERATIONS),
     }
 }
 
@@ -123,9 +139,31 @@ fn numbers(rows: &[Metric]) -> Result<Vec<f64>, String> {
     rows.iter()
         .map(|row| match row {
             Metric::Number(value) => Ok(*value),
+            Metric::Truth(truth) => Ok(f64::from(u8::from(*truth))),
             other => Err(format!("{other:?} is not a number; choose another aggregation")),
         })
         .collect()
+}
+
+fn distributions(rows: &[Metric]) -> Result<Vec<(i64, Vec<f64>)>, String> {
+    rows.iter()
+        .map(|row| match row {
+            Metric::Distribution(gold, probabilities) => Ok((*gold, probabilities.clone())),
+            other => Err(format!("{other:?} is not a distribution; brier_score needs one a row")),
+        })
+        .collect()
+}
+
+fn mean_of_lists(rows: &[Metric]) -> Result<f64, String> {
+    let (mut hits, mut all) = (0, 0);
+    for row in rows {
+        let Metric::Truths(truths) = row else {
+            return Err(format!("{row:?} is not a list of truths; choose another aggregation"));
+        };
+        hits += truths.iter().filter(|truth| **truth).count();
+        all += truths.len();
+    }
+    if all == 0 { Err("no row has a truth".to_owned()) } else { Ok(hits as f64 / all as f64) }
 }
 
 fn pairs(rows: &[Metric]) -> Result<Vec<(i64, i64)>, String> {
@@ -186,5 +224,15 @@ mod tests {
     #[test]
     fn a_mean_of_sums_is_refused() {
         assert!(aggregate(Aggregation::Mean, &[Metric::Weighted(1.0, 2.0)]).is_err());
+    }
+
+    #[test]
+    fn lists_of_truths_are_one_long_list() {
+        let rows = [Metric::Truths(vec![true]), Metric::Truths(vec![true, false, false])];
+        assert_eq!(aggregate(Aggregation::MeanOfLists, &rows).unwrap(), (0.5, None));
+        assert!(aggregate(Aggregation::MeanOfLists, &[Metric::Truth(true)]).is_err());
+        let (mean, error) =
+            aggregate(Aggregation::Mean, &[Metric::Truth(true), Metric::Truth(false)]).unwrap();
+        assert!((mean - 0.5).abs() < 1e-12 && (error.unwrap() - 0.5).abs() < 1e-12);
     }
 }

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use super::aggregate::Aggregation;
 use super::exact_match::ExactMatch;
 use super::filters::{answer_text, target_text};
+use super::generated::{self, generated};
 use super::response::{Filtered, Response};
-use super::token_f1::token_f1;
+use super::{ifeval, rouge};
 use crate::engine::python;
-use crate::engine::tasks::{Doc, Function, MatchOptions, OutputType, Task};
+use crate::engine::tasks::{Doc, Function, MetricConfig, OutputType, Task, TaskConfig};
 
 /// A row's value of one metric.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +22,17 @@ pub enum Metric {
     Pair(i64, i64),
     /// The right choice and the probability of each.
     Distribution(i64, Vec<f64>),
+    /// Whether a condition holds.
+    Truth(bool),
+    /// Whether each of several conditions holds.
+    Truths(Vec<bool>),
+    /// An answer and the right answers, to be scored with all other rows.
+    Texts {
+        /// The right answers.
+        references: Vec<String>,
+        /// What was generated.
+        answer: String,
+    },
 }
 
 impl Metric {
@@ -31,6 +43,12 @@ impl Metric {
             Self::Weighted(sum, weight) => json!([sum, weight]),
             Self::Pair(gold, predicted) => json!([gold, predicted]),
             Self::Distribution(gold, probabilities) => json!([gold, probabilities]),
+            Self::Truth(truth) => json!(truth),
+            Self::Truths(truths) => json!(truths),
+            Self::Texts { references, answer } => match references.as_slice() {
+                [reference] => json!([reference, answer]),
+                several => json!([several, answer]),
+            },
         }
     }
 }
@@ -43,7 +61,8 @@ pub struct MetricOf {
     pub aggregation: Aggregation,
     /// Whether more is better.
     pub higher_is_better: bool,
-    exact: ExactMatch,
+    /// What counts as a match.
+    pub(super) exact: ExactMatch,
 }
 
 /// The metrics that a task asks for, or those of its output type.
@@ -51,32 +70,44 @@ pub fn metrics_of(task: &Task) -> Result<Vec<MetricOf>, String> {
     let config = &task.config;
     let Some(list) = &config.metric_list else {
         let names: &[&str] = match config.output_type {
+            _ if scores_instructions(config) => &ifeval::METRICS,
             OutputType::MultipleChoice => &["acc", "acc_norm"],
             OutputType::Loglikelihood => &["perplexity", "acc"],
             OutputType::LoglikelihoodRolling => &["word_perplexity", "byte_perplexity", "bits_per_byte"],
             OutputType::GenerateUntil => &["exact_match"],
             OutputType::ConversationLoss => &["loss", "token_perplexity"],
         };
-        return names.iter().map(|name| metric(name, None, None, &MatchOptions::default())).collect();
+        let default = MetricConfig::default();
+        return names.iter().map(|name| metric(config.output_type, name, &default)).collect();
     };
-    list.iter()
-        .map(|given| {
-            let known = available(config.output_type);
-            if !known.contains(&given.metric.as_str()) {
+    let mut metrics = Vec::with_capacity(list.len());
+    for given in list {
+        let known = available(config);
+        let expanded = match given.metric.as_str() {
+            "rouge" if known.contains(&rouge::METRICS[0]) => &rouge::METRICS[..],
+            name if known.contains(&name) => &[name][..],
+            name => {
                 return Err(format!(
-                    "metric_list: metric `{}` is not supported for output_type {} (supported: {})",
-                    given.metric,
+                    "metric_list: metric `{name}` is not supported for output_type {} (supported: {})",
                     config.output_type.name(),
                     known.join(", ")
                 ));
             }
-            metric(&given.metric, given.aggregation.as_ref(), given.higher_is_better, &given.options)
-        })
-        .collect()
+        };
+        for name in expanded {
+            metrics.push(metric(config.output_type, name, given)?);
+        }
+    }
+    Ok(metrics)
 }
 
-fn available(output: OutputType) -> &'static [&'static str] {
-    match output {
+fn scores_instructions(config: &TaskConfig) -> bool {
+    config.process_results.is_some_and(|name| name.function == Function::IfevalResults)
+}
+
+fn available(config: &TaskConfig) -> &'static [&'static str] {
+    match config.output_type {
+        _ if scores_instructions(config) => &ifeval::METRICS,
         OutputType::MultipleChoice => {
             &["acc", "f1", "mcc", "acc_norm", "acc_bytes", "exact_match", "brier_score", "acc_mutual_info"]
         }
@@ -84,29 +115,30 @@ fn available(output: OutputType) -> &'static [&'static str] {
         OutputType::LoglikelihoodRolling => {
             &["word_perplexity", "byte_perplexity", "bits_per_byte", "token_perplexity"]
         }
-        OutputType::GenerateUntil => &["exact_match", "token_f1"],
+        OutputType::GenerateUntil => &generated::METRICS,
         OutputType::ConversationLoss => &["loss", "token_perplexity"],
     }
 }
 
-fn metric(
-    name: &str,
-    aggregation: Option<&Value>,
-    higher_is_better: Option<bool>,
-    options: &MatchOptions,
-) -> Result<MetricOf, String> {
-    let aggregation = match aggregation {
+fn metric(output: OutputType, name: &str, given: &MetricConfig) -> Result<MetricOf, String> {
+    let aggregation = match &given.aggregation {
         Some(Value::String(named)) => Aggregation::from_name(named)
             .ok_or_else(|| format!("metric_list: aggregation `{named}` is not supported"))?,
-        Some(other) => return Err(format!("metric_list: aggregation {other} is not a name")),
+        Some(other) => {
+            let function = other.get("!function").and_then(Value::as_str);
+            function
+                .and_then(Aggregation::from_function)
+                .ok_or_else(|| format!("metric_list: aggregation {other} is not supported"))?
+        }
+        None if output == OutputType::GenerateUntil && name == "f1" => Aggregation::Mean,
         None => Aggregation::of_metric(name),
     };
     let lower = name.contains("perplexity") || matches!(name, "bits_per_byte" | "brier_score" | "loss");
     Ok(MetricOf {
         name: name.to_owned(),
         aggregation,
-        higher_is_better: higher_is_better.unwrap_or(!lower),
-        exact: ExactMatch::new(options)?,
+        higher_is_better: given.higher_is_better.unwrap_or(!lower),
+        exact: ExactMatch::new(&given.options)?,
     })
 }
 
@@ -120,7 +152,8 @@ pub fn score_row(
     match task.config.process_results.map(|name| name.function) {
         Some(Function::WikitextResults) => return wikitext(metrics, doc, filtered),
         Some(Function::TruthfulQaMc2Results) => return truthfulqa(doc, filtered),
-        Some(other) => return Err(format!("process_results: {other:?} is not supported yet")),
+        Some(Function::IfevalResults) => return instructions(doc, filtered),
+        Some(other) => return Err(format!("process_results: {other:?} does not score rows")),
         None => {}
     }
     match task.config.output_type {
@@ -272,34 +305,8 @@ fn truthfulqa(doc: &Doc, filtered: &[Filtered]) -> Result<Vec<(String, Metric)>,
     Ok(vec![("acc".to_owned(), Metric::Number(mass))])
 }
 
-fn generated(
-    task: &Task,
-    metrics: &[MetricOf],
-    doc: &Doc,
-    filtered: &[Filtered],
-) -> Result<Vec<(String, Metric)>, String> {
-    let answer = answer_text(filtered.first().ok_or("there is no answer")?)?;
-    let target = task.target(doc)?;
-    let golds: Vec<String> = match (&task.config.doc_to_choice, &target) {
-        (Some(_), Value::Number(index)) => {
-            let at = index.as_u64().and_then(|at| usize::try_from(at).ok());
-            let choices = task.choices(doc)?;
-            vec![at.and_then(|at| choices.get(at)).cloned().ok_or("doc_to_target is outside the choices")?]
-        }
-        (_, Value::Array(all)) if task.multiple_target => all.iter().map(target_text).collect(),
-        (_, one) => vec![target_text(one)],
-    };
-    Ok(metrics
-        .iter()
-        .map(|metric| {
-            let value = if metric.name == "token_f1" {
-                Metric::Number(golds.iter().map(|gold| token_f1(&answer, gold)).fold(0.0, f64::max))
-            } else {
-                truth(golds.iter().any(|gold| metric.exact.matches(&answer, gold)))
-            };
-            (metric.name.clone(), value)
-        })
-        .collect())
+fn instructions(doc: &Doc, filtered: &[Filtered]) -> Result<Vec<(String, Metric)>, String> {
+    ifeval::score(&doc.fields, &answer_text(filtered.first().ok_or("there is no answer")?)?)
 }
 
 fn conversation(metrics: &[MetricOf], filtered: &[Filtered]) -> Result<Vec<(String, Metric)>, String> {
@@ -365,11 +372,11 @@ mod tests {
     #[test]
     fn unknown_metrics_are_refused_with_those_that_exist() {
         let task = task(
-            "task: t\ndoc_to_text: q\ndoc_to_target: q\nmetric_list: [{metric: bleu}]\n",
+            "task: t\ndoc_to_text: q\ndoc_to_target: q\nmetric_list: [{metric: bleurt}]\n",
             &[json!({"q": "?"})],
         );
         let error = metrics_of(&task).err().unwrap();
-        assert!(error.contains("`bleu`") && error.contains("exact_match"), "{error}");
+        assert!(error.contains("`bleurt`") && error.contains("exact_match"), "{error}");
     }
 
     #[test]
@@ -383,5 +390,38 @@ mod tests {
             scored,
             [("exact_match".into(), Metric::Number(1.0)), ("token_f1".into(), Metric::Number(1.0))]
         );
+    }
+
+    #[test]
+    fn a_generated_answer_may_be_scored_by_likeness() {
+        let yaml = "task: t\ndoc_to_text: q\ndoc_to_target: answer\nmetric_list: [{metric: f1}, {metric: bleu}, {metric: rouge}]\n";
+        let task = task(yaml, &[json!({"q": "?", "answer": "the cat slept"})]);
+        let metrics = metrics_of(&task).unwrap();
+        let names: Vec<&str> = metrics.iter().map(|metric| metric.name.as_str()).collect();
+        assert_eq!(names, ["f1", "bleu", "rouge1", "rouge2", "rougeL", "rougeLsum"]);
+        assert_eq!(metrics[0].aggregation, Aggregation::Mean, "of words, not of classes");
+        assert_eq!(metrics[1].aggregation, Aggregation::Bleu);
+        let answer = [Filtered::One(Response::Text("a cat slept".to_owned()))];
+        let scored = score_row(&task, &metrics, &task.docs[0], &answer).unwrap();
+        assert_eq!(scored[0].1, Metric::Number(1.0), "articles do not count");
+        assert_eq!(scored[1].1.to_json(), json!(["the cat slept", "a cat slept"]));
+        assert!(matches!(scored[4].1, Metric::Number(score) if (score - 2.0 / 3.0).abs() < 1e-12));
+    }
+
+    #[test]
+    fn ifeval_s_metrics_are_its_own() {
+        let fields = "task: t\ndoc_to_text: prompt\ndoc_to_target: 0\nprocess_results: !function ifeval.process_results\n";
+        let row =
+            json!({"prompt": "Say it.", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]});
+        let own = task(fields, std::slice::from_ref(&row));
+        let metrics = metrics_of(&own).unwrap();
+        let aggregations: Vec<Aggregation> = metrics.iter().map(|metric| metric.aggregation).collect();
+        let (mean, lists) = (Aggregation::Mean, Aggregation::MeanOfLists);
+        assert_eq!(aggregations, [mean, lists, mean, lists]);
+        let answer = [Filtered::One(Response::Text("Well, then.".to_owned()))];
+        let scored = score_row(&own, &metrics, &own.docs[0], &answer).unwrap();
+        assert_eq!(scored[1].1, Metric::Truths(vec![false]));
+        let foreign = task(&format!("{fields}metric_list: [{{metric: exact_match}}]\n"), &[row]);
+        assert!(metrics_of(&foreign).err().unwrap().contains("prompt_level_strict_acc"));
     }
 }

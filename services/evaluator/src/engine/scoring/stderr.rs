@@ -18,17 +18,23 @@ fn sample_deviation(values: &[f64]) -> f64 {
     (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0)).sqrt()
 }
 
-/// `bootstrap_stderr`: the deviation of a statistic over resamples; chunk i of a thousand draws from `Random(i)`.
+/// `bootstrap_stderr`: the deviation of a statistic over resamples.
 pub(super) fn bootstrap<T: Sync>(
     items: &[T],
     iterations: usize,
     statistic: impl Fn(&[&T]) -> f64 + Sync,
 ) -> Option<f64> {
-    if items.len() < 2 {
-        return None;
-    }
+    (items.len() > 1).then(|| sample_deviation(&resampled(items, iterations, statistic)))
+}
+
+/// A statistic of resamples with replacement; chunk i of a thousand draws from `Random(i)`, as in the harness.
+pub fn resampled<T: Sync>(
+    items: &[T],
+    iterations: usize,
+    statistic: impl Fn(&[&T]) -> f64 + Sync,
+) -> Vec<f64> {
     let chunk = CHUNK.min(iterations);
-    let results: Vec<f64> = (0..iterations / chunk)
+    (0..iterations / chunk)
         .into_par_iter()
         .flat_map_iter(|seed| {
             let mut random = Random::new(seed as u64);
@@ -42,8 +48,7 @@ pub(super) fn bootstrap<T: Sync>(
                 .collect();
             draws
         })
-        .collect();
-    Some(sample_deviation(&results))
+        .collect()
 }
 
 #[cfg(test)]

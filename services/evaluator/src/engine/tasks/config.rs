@@ -214,7 +214,7 @@ pub enum Sampler {
 }
 
 /// One metric and its options; unknown ones are refused when the file is read.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct MetricConfig {
     /// The metric's name.
     pub metric: String,

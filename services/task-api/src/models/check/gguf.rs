@@ -11,13 +11,53 @@ struct Head<'a> {
     at: usize,
 }
 
-type Read<T> = Result<T, String>;
+/// Why a head was not read to its end.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::models) enum Unread {
+    /// It goes on past the bytes that were given.
+    GoesOn,
+    /// It is corrupt, or of a kind that is not read.
+    Wrong(String),
+}
+
+impl From<String> for Unread {
+    fn from(why: String) -> Self {
+        Self::Wrong(why)
+    }
+}
+
+impl From<&str> for Unread {
+    fn from(why: &str) -> Self {
+        Self::Wrong(why.to_owned())
+    }
+}
+
+type Read<T> = Result<T, Unread>;
+
+/// Elements and bytes of a block of each tensor type that the platform reads, by ggml's number. Source: `ggml-common.h`.
+const BLOCKS: [(u32, u64, u64); 16] = [
+    (0, 1, 4),
+    (1, 1, 2),
+    (2, 32, 18),
+    (3, 32, 20),
+    (6, 32, 22),
+    (7, 32, 24),
+    (8, 32, 34),
+    (9, 32, 36),
+    (10, 256, 84),
+    (11, 256, 110),
+    (12, 256, 144),
+    (13, 256, 176),
+    (14, 256, 210),
+    (15, 256, 292),
+    (28, 1, 8),
+    (30, 1, 2),
+];
 
 impl<'a> Head<'a> {
     fn take(&mut self, count: u64) -> Read<&'a [u8]> {
         let end = usize::try_from(count).ok().and_then(|count| self.at.checked_add(count));
-        let piece = end.and_then(|end| self.bytes.get(self.at..end));
-        let piece = piece.ok_or_else(|| format!("breaks off at byte {}", self.bytes.len()))?;
+        let piece = end.and_then(|end| self.bytes.get(self.at..end)).ok_or(Unread::GoesOn)?;
         self.at += piece.len();
         Ok(piece)
     }
@@ -52,32 +92,22 @@ impl<'a> Head<'a> {
                 }
                 return Ok(());
             }
-            _ => return Err(format!("has a metadata value of unknown type {kind}")),
+            _ => return Err(format!("has a metadata value of unknown type {kind}").into()),
         };
         self.take(size).map(|_| ())
     }
 }
 
-/// What the file says about itself, or why it is corrupt. `bytes` begins the file and holds its metadata.
-pub(in crate::models) fn read(bytes: &[u8], file_bytes: u64) -> Result<Facts, String> {
+/// What the file says about itself, or why it is refused. `bytes` begins the file.
+pub(in crate::models) fn read(bytes: &[u8], file_bytes: u64) -> Read<Facts> {
     let mut head = Head { bytes, at: 0 };
-    if head.take(4)? != b"GGUF" {
-        return Err("does not begin with `GGUF`: it is no GGUF file".to_owned());
-    }
-    let version = head.u32()?;
-    if !(2..=3).contains(&version) {
-        return Err(format!("has GGUF version {version}; 2 and 3 are read"));
-    }
-    let (tensors, entries) = (head.u64()?, head.u64()?);
-    if tensors == 0 || tensors > MOST_ENTRIES || entries > MOST_ENTRIES {
-        return Err(format!("claims {tensors} tensors and {entries} metadata entries: it is corrupt"));
-    }
+    let [tensors, entries] = counts(&mut head)?;
     let mut facts = Facts::default();
     let mut alignment = 32_u32;
     for _ in 0..entries {
         let key = head.text()?;
         if key.len() as u64 > LONGEST_KEY {
-            return Err("has a metadata key longer than 65535 bytes".to_owned());
+            return Err("has a metadata key longer than 65535 bytes".into());
         }
         let kind = head.u32()?;
         match (key, kind) {
@@ -91,37 +121,70 @@ pub(in crate::models) fn read(bytes: &[u8], file_bytes: u64) -> Result<Facts, St
         }
     }
     if alignment == 0 || !alignment.is_multiple_of(8) {
-        return Err(format!("has an alignment of {alignment}: it must be a multiple of 8"));
+        return Err(format!("has an alignment of {alignment}: it must be a multiple of 8").into());
     }
     match facts.architecture.as_deref() {
-        None => return Err("names no `general.architecture`".to_owned()),
+        None => return Err("names no `general.architecture`".into()),
         Some("llama") => {}
-        Some(other) => return Err(format!("architecture `{other}` is not supported yet; supported: llama")),
+        Some(other) => {
+            return Err(format!("architecture `{other}` is not supported yet; supported: llama").into());
+        }
     }
-    facts.parameters = Some(tensor_table(&mut head, tensors, file_bytes)?);
+    let (parameters, data_bytes) = tensor_table(&mut head, tensors, alignment)?;
+    facts.parameters = Some(parameters);
+    let data_start = (head.at as u64).next_multiple_of(u64::from(alignment));
+    if data_start.checked_add(data_bytes).is_none_or(|end| end > file_bytes) {
+        return Err("has a tensor past the file's end: it is cut off or corrupt".into());
+    }
     Ok(facts)
 }
 
-fn tensor_table(head: &mut Head<'_>, tensors: u64, file_bytes: u64) -> Read<u64> {
-    let mut parameters = 0_u64;
+/// How many tensors and metadata entries follow.
+fn counts(head: &mut Head<'_>) -> Read<[u64; 2]> {
+    if head.take(4)? != b"GGUF" {
+        return Err("does not begin with `GGUF`: it is no GGUF file".into());
+    }
+    let version = head.u32()?;
+    if !(2..=3).contains(&version) {
+        return Err(format!("has GGUF version {version}; 2 and 3 are read").into());
+    }
+    let (tensors, entries) = (head.u64()?, head.u64()?);
+    if tensors == 0 || tensors > MOST_ENTRIES || entries > MOST_ENTRIES {
+        return Err(format!("claims {tensors} tensors and {entries} metadata entries: it is corrupt").into());
+    }
+    Ok([tensors, entries])
+}
+
+/// Parameters of all tensors, and how many bytes of data they reach to.
+fn tensor_table(head: &mut Head<'_>, tensors: u64, alignment: u32) -> Read<(u64, u64)> {
+    let (mut parameters, mut data_bytes) = (0_u64, 0_u64);
     for _ in 0..tensors {
         head.text()?;
         let dims = head.u32()?;
         if dims > 4 {
-            return Err(format!("has a tensor of {dims} dimensions"));
+            return Err(format!("has a tensor of {dims} dimensions").into());
         }
         let mut elements = 1_u64;
         for _ in 0..dims {
             elements = elements.checked_mul(head.u64()?).ok_or("has a tensor whose size overflows")?;
         }
-        let _kind = head.u32()?;
-        let offset = head.u64()?;
-        if offset > file_bytes {
-            return Err("has a tensor past the file's end: it is cut off or corrupt".to_owned());
+        let kind = head.u32()?;
+        let (_, block, block_bytes) = BLOCKS
+            .into_iter()
+            .find(|(number, ..)| *number == kind)
+            .ok_or_else(|| format!("has a tensor of ggml type {kind}, which is not supported"))?;
+        if !elements.is_multiple_of(block) {
+            return Err(format!("has a tensor of {elements} elements in blocks of {block}").into());
         }
+        let offset = head.u64()?;
+        if !offset.is_multiple_of(u64::from(alignment)) {
+            return Err("has a tensor that is not aligned".into());
+        }
+        let end = (elements / block).checked_mul(block_bytes).and_then(|bytes| offset.checked_add(bytes));
+        data_bytes = data_bytes.max(end.ok_or("has a tensor whose size overflows")?);
         parameters = parameters.checked_add(elements).ok_or("has tensors whose size overflows")?;
     }
-    Ok(parameters)
+    Ok((parameters, data_bytes))
 }
 
 #[cfg(test)]
@@ -151,6 +214,7 @@ mod tests {
         out.extend(8_u64.to_le_bytes());
         out.extend(0_u32.to_le_bytes());
         out.extend(0_u64.to_le_bytes());
+        out.resize(out.len().next_multiple_of(32) + 4 * 8 * 4, 0);
         out
     }
 
@@ -166,13 +230,23 @@ mod tests {
     fn every_cut_and_absurd_count_is_refused() {
         let bytes = sound();
         for end in 0..bytes.len() {
-            assert!(read(&bytes[..end], bytes.len() as u64).is_err(), "cut at {end} was accepted");
+            assert!(read(&bytes[..end], end as u64).is_err(), "cut at {end} was accepted");
         }
+        let table_end = bytes.len() - 4 * 8 * 4 - 31;
+        assert_eq!(read(&bytes[..64], bytes.len() as u64), Err(Unread::GoesOn));
+        assert!(read(&bytes[..table_end + 31], bytes.len() as u64).is_ok(), "the data itself is not needed");
         for at in [8, 16] {
             let mut absurd = bytes.clone();
             absurd[at..at + 8].copy_from_slice(&u64::MAX.to_le_bytes());
             assert!(read(&absurd, absurd.len() as u64).is_err(), "a count near 2^64 was accepted");
         }
-        assert!(read(b"GGML\x03\0\0\0", 8).is_err());
+        let kind_at = bytes.len().next_multiple_of(32) - 4 * 8 * 4 - 32;
+        let kind_at = bytes[..kind_at + 32].iter().rposition(|byte| *byte == 8).unwrap() + 8;
+        for (kind, what) in [(16_u32, "an unread type"), (12, "32 elements in blocks of 256")] {
+            let mut other = bytes.clone();
+            other[kind_at..kind_at + 4].copy_from_slice(&kind.to_le_bytes());
+            assert!(matches!(read(&other, other.len() as u64), Err(Unread::Wrong(_))), "{what} was accepted");
+        }
+        assert!(matches!(read(b"GGML\x03\0\0\0", 8), Err(Unread::Wrong(_))));
     }
 }

@@ -7,7 +7,7 @@ use serde::{
 use serde_json::Value;
 
 /// Longer headers are refused, as by the reference implementation.
-pub(in crate::models) const LARGEST_HEADER: u64 = 100_000_000;
+const LARGEST_HEADER: u64 = 100_000_000;
 
 #[derive(Deserialize)]
 struct Tensor {
@@ -51,14 +51,20 @@ impl<'de> Visitor<'de> for Tensors {
     }
 }
 
-/// How many parameters the file holds, or why it is corrupt. `head` begins the file and holds its header.
-pub(in crate::models) fn parameters(head: &[u8], file_bytes: u64) -> Result<u64, String> {
+/// Where the header ends, by the file's first eight bytes.
+pub(in crate::models) fn header_end(head: &[u8], file_bytes: u64) -> Result<u64, String> {
     let length = head.first_chunk::<8>().map(|bytes| u64::from_le_bytes(*bytes));
     let length = length.ok_or("is shorter than its header's length field")?;
     if length > LARGEST_HEADER || length.checked_add(8).is_none_or(|end| end > file_bytes) {
         return Err(format!("claims a header of {length} bytes: the file is corrupt or cut off"));
     }
-    let end = usize::try_from(length + 8).unwrap_or(usize::MAX);
+    Ok(length + 8)
+}
+
+/// How many parameters the file holds, or why it is corrupt. `head` begins the file and holds its header.
+pub(in crate::models) fn parameters(head: &[u8], file_bytes: u64) -> Result<u64, String> {
+    let header_end = header_end(head, file_bytes)?;
+    let end = usize::try_from(header_end).unwrap_or(usize::MAX);
     let json = head.get(8..end).ok_or("breaks off inside its header")?;
     let Header(mut tensors) =
         serde_json::from_slice(json).map_err(|error| format!("has an unusable header: {error}"))?;
@@ -75,7 +81,7 @@ pub(in crate::models) fn parameters(head: &[u8], file_bytes: u64) -> Result<u64,
         at = stop;
         count = count.saturating_add(elements.unwrap_or(0));
     }
-    if at.checked_add(length + 8) != Some(file_bytes) {
+    if at.checked_add(header_end) != Some(file_bytes) {
         return Err(
             "its tensors do not fill the file exactly: it is cut off or has trailing bytes".to_owned()
         );

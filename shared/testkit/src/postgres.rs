@@ -1,72 +1,90 @@
-//! A PostgreSQL server of the test's own.
+//! A real PostgreSQL server, where its programs are installed.
 
 use std::{
+    fs,
     net::TcpListener,
-    os::unix::{fs::chown, process::CommandExt},
+    os::unix::{
+        fs::{MetadataExt, chown},
+        process::CommandExt,
+    },
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
+use tempfile::TempDir;
+
 /// PostgreSQL refuses to run as root; a test that does lends it this unprivileged user.
 const NOBODY: u32 = 65534;
 
-pub(crate) struct Server {
-    folder: tempfile::TempDir,
+/// A running PostgreSQL server over a temporary folder; it is killed when dropped.
+#[derive(Debug)]
+pub struct Postgres {
+    folder: TempDir,
     port: u16,
     child: Child,
 }
 
-impl Server {
+impl Postgres {
     /// A fresh server, or `None` (said aloud) where its programs are not installed.
-    pub(crate) fn start() -> Option<Self> {
+    ///
+    /// # Panics
+    /// When they are, and it does not start.
+    pub fn start() -> Option<Self> {
         if !installed("initdb") || !installed("postgres") {
             eprintln!("SKIPPED: no `initdb` and `postgres` programs here: PostgreSQL was not tried");
             return None;
         }
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
         if as_root() {
-            chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+            chown(folder.path(), Some(NOBODY), Some(NOBODY)).expect("root can give a folder away");
         }
         let data = folder.path().join("data");
         let init = program("initdb")
             .args(["--no-sync", "--auth=trust", "--username=anneal", "--encoding=UTF8", "-D"])
             .arg(&data)
             .output()
-            .unwrap();
+            .expect("initdb can be run");
         assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .expect("loopback has a free port")
+            .port();
         let child = run(&data, port);
         let server = Self { folder, port, child };
         server.wait();
         Some(server)
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Where clients connect.
+    pub fn url(&self) -> String {
         format!("postgres://anneal@127.0.0.1:{}/postgres", self.port)
     }
 
     /// Kills the server without warning and starts it again on the same data.
-    pub(crate) fn crash_and_restart(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+    ///
+    /// # Panics
+    /// When it does not come up again.
+    pub fn crash_and_restart(&mut self) {
+        self.child.kill().expect("our own child can be killed");
+        self.child.wait().expect("our own child can be waited for");
         let data = self.folder.path().join("data");
-        std::fs::remove_file(data.join("postmaster.pid")).unwrap();
+        fs::remove_file(data.join("postmaster.pid")).expect("a killed server leaves its pid file");
         self.child = run(&data, self.port);
         self.wait();
     }
 
     fn wait(&self) {
-        let deadline = Instant::now() + Duration::from_secs(60);
+        let start = Instant::now();
         let log = self.folder.path().join("data/server.log");
-        while !std::fs::read_to_string(&log).is_ok_and(|text| text.contains("ready to accept connections")) {
-            assert!(Instant::now() < deadline, "PostgreSQL did not start");
+        while !fs::read_to_string(&log).is_ok_and(|text| text.contains("ready to accept connections")) {
+            assert!(start.elapsed() < Duration::from_secs(60), "PostgreSQL did not start");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
 }
 
-impl Drop for Server {
+impl Drop for Postgres {
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
@@ -75,8 +93,8 @@ impl Drop for Server {
 
 fn run(data: &PathBuf, port: u16) -> Child {
     let log = data.join("server.log");
-    std::fs::write(&log, "").unwrap();
-    let log = std::fs::OpenOptions::new().append(true).open(log).unwrap();
+    fs::write(&log, "").expect("the temporary folder is writable");
+    let log = fs::OpenOptions::new().append(true).open(log).expect("the log was just made");
     program("postgres")
         .arg("-D")
         .arg(data)
@@ -85,7 +103,7 @@ fn run(data: &PathBuf, port: u16) -> Child {
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()
-        .unwrap()
+        .expect("postgres can be run")
 }
 
 fn program(name: &str) -> Command {
@@ -98,8 +116,7 @@ fn program(name: &str) -> Command {
 }
 
 fn as_root() -> bool {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata("/proc/self").unwrap().uid() == 0
+    fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
 }
 
 fn installed(name: &str) -> bool {

@@ -1,0 +1,41 @@
+//! What a task stands on, looked at again in the transaction that creates it.
+//!
+//! Between the first look and the commit billing was asked; meanwhile a dataset or a model may have been deleted, and its
+//! objects with it. Here their rows are locked, so that a deletion comes before (and is seen) or after (and sees the task).
+
+use anneal_domain::spec::TaskSpec;
+use anneal_store::{Sql, Tx};
+
+use super::{NewTask, resolve};
+use crate::{
+    Error,
+    store::{for_update, places},
+};
+
+/// The task with its inputs as they are now; an input that has gone or changed its kind is named.
+pub(crate) async fn still_there(tx: &Tx, mut new: NewTask) -> Result<NewTask, Error> {
+    let model = match &new.spec {
+        TaskSpec::Training(spec) => spec.model,
+        TaskSpec::Evaluation(spec) => spec.model,
+        TaskSpec::Compilation(spec) => spec.model,
+    };
+    lock(tx, "models", vec![model.to_string()]).await?;
+    let datasets = new.resolved.facts.values().filter_map(|about| about["dataset"].as_str());
+    lock(tx, "datasets", datasets.map(str::to_owned).collect()).await?;
+    new.resolved = resolve(&**tx, new.workspace, &new.spec).await?.map_err(Error::Invalid)?;
+    Ok(new)
+}
+
+async fn lock(tx: &Tx, table: &str, ids: Vec<String>) -> Result<(), Error> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    // In one order, so that two creations never wait for each other.
+    let sql = format!(
+        "SELECT id FROM {table} WHERE id IN ({}) ORDER BY id{}",
+        places(1, ids.len()),
+        for_update(tx)
+    );
+    tx.rows(&sql, ids.into_iter().map(sea_orm::Value::from)).await?;
+    Ok(())
+}

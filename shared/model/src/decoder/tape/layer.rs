@@ -1,0 +1,228 @@
+//! One decoder layer: rows through it, and gradients back.
+
+use std::borrow::Cow;
+
+use anneal_kernels::rows::{
+    AttentionRows, Direction, Kept, add, rms_norm_gradients, rms_norm_rows, rope_rows, swiglu_gradients,
+    swiglu_rows,
+};
+
+use super::projection::AdapterTape;
+use super::{Gradients, Shared, with_vector};
+use crate::decoder::dropout::DropoutState;
+use crate::decoder::layer::{Layer, Sizes};
+use crate::decoder::linear::Linear;
+use crate::decoder::projection::Vector;
+use crate::error::Result;
+
+/// What a layer's backward pass needs; letters as in the crate's legend.
+#[derive(Debug)]
+pub(super) struct LayerTape {
+    x_td: Vec<f32>,
+    /// Before the head norms and the rotation, where there are head norms.
+    raw_q: Option<Kept>,
+    raw_k: Option<Kept>,
+    q_thc: Kept,
+    k_tkc: Kept,
+    v_tkc: Kept,
+    attended_thc: Kept,
+    log_sums_th: Vec<f32>,
+    /// After attention.
+    middle_td: Vec<f32>,
+    gate_ti: Kept,
+    up_ti: Kept,
+    adapters: [Option<AdapterTape>; 7],
+}
+
+impl LayerTape {
+    pub(super) fn bytes(&self) -> usize {
+        let kept = [&self.q_thc, &self.k_tkc, &self.v_tkc, &self.attended_thc, &self.gate_ti, &self.up_ti];
+        let raw = self.raw_q.iter().chain(&self.raw_k);
+        let floats = self.x_td.len() + self.middle_td.len() + self.log_sums_th.len();
+        kept.into_iter().chain(raw).map(Kept::bytes).sum::<usize>()
+            + floats * 4
+            + self.adapters.iter().flatten().map(AdapterTape::bytes).sum::<usize>()
+    }
+}
+
+/// A layer and the pass it is part of.
+pub(super) struct LayerRows<'a> {
+    pub(super) layer: &'a Layer,
+    pub(super) sizes: Sizes,
+    pub(super) shared: &'a Shared,
+}
+
+impl LayerRows<'_> {
+    /// The residual stream `[t, d]` after the layer, and what a backward pass needs when it is to be kept.
+    pub(super) fn forward(
+        &self,
+        x_td: Vec<f32>,
+        mut train: Option<&mut DropoutState>,
+        keep: bool,
+    ) -> Result<(Vec<f32>, Option<LayerTape>)> {
+        let (layer, compute) = (self.layer, self.sizes.compute);
+        let mut adapters: [Option<AdapterTape>; 7] = Default::default();
+        let mut project = |which: Linear, x: &[f32]| -> Result<Vec<f32>> {
+            let (y, tape) =
+                layer.linear(which).rows_forward(x, compute, self.shared.adapter, train.as_deref_mut())?;
+            adapters[which as usize] = tape;
+            Ok(y)
+        };
+        let normed = self.norm(&layer.input_norm, &x_td)?;
+        let (mut q, mut k) = (project(Linear::Query, &normed)?, project(Linear::Key, &normed)?);
+        let v = project(Linear::Value, &normed)?;
+        drop(normed);
+        let raw_q = self.head_norm(layer.query_norm.as_ref(), &mut q, keep)?;
+        let raw_k = self.head_norm(layer.key_norm.as_ref(), &mut k, keep)?;
+        self.rotate(&mut q, self.sizes.heads, Direction::Forward);
+        self.rotate(&mut k, self.sizes.kv_heads, Direction::Forward);
+        let (attended, log_sums_th) = self.attention().forward(&q, &k, &v);
+        let mut middle_td = project(Linear::Output, &attended)?;
+        add(&mut middle_td, &x_td);
+        let normed = self.norm(&layer.post_attention_norm, &middle_td)?;
+        let (gate, up) = (project(Linear::Gate, &normed)?, project(Linear::Up, &normed)?);
+        drop(normed);
+        let mut y_td = project(Linear::Down, &swiglu_rows(&gate, &up, compute))?;
+        add(&mut y_td, &middle_td);
+        let kept = |values| Kept::rounded(values, compute);
+        let tape = keep.then(|| LayerTape {
+            x_td,
+            raw_q,
+            raw_k,
+            q_thc: kept(q),
+            k_tkc: kept(k),
+            v_tkc: kept(v),
+            attended_thc: kept(attended),
+            log_sums_th,
+            middle_td,
+            gate_ti: kept(gate),
+            up_ti: kept(up),
+            adapters,
+        });
+        Ok((y_td, tape))
+    }
+
+    /// The gradient of the layer's input from that of its output.
+    pub(super) fn backward(
+        &self,
+        tape: &LayerTape,
+        dy_td: Vec<f32>,
+        gradients: &mut Gradients,
+    ) -> Result<Vec<f32>> {
+        let dmiddle_td = self.feed_forward_back(tape, dy_td, gradients)?;
+        self.attention_back(tape, dmiddle_td, gradients)
+    }
+
+    fn feed_forward_back(
+        &self,
+        tape: &LayerTape,
+        dy_td: Vec<f32>,
+        gradients: &mut Gradients,
+    ) -> Result<Vec<f32>> {
+        let compute = self.sizes.compute;
+        let (gate, up) = (tape.gate_ti.floats(), tape.up_ti.floats());
+        let mixed = if self.layer.linear(Linear::Down).needs_input(self.shared.adapter) {
+            swiglu_rows(&gate, &up, compute)
+        } else {
+            Vec::new()
+        };
+        let dmixed = self.back(tape, Linear::Down, &mixed, &dy_td, gradients)?;
+        drop(mixed);
+        let (dgate, dup) = swiglu_gradients(&gate, &up, &dmixed, compute);
+        drop((gate, up, dmixed));
+        let norm = &self.layer.post_attention_norm;
+        let normed = self.norm(norm, &tape.middle_td)?;
+        let mut dnormed = self.back(tape, Linear::Gate, &normed, &dgate, gradients)?;
+        add(&mut dnormed, &self.back(tape, Linear::Up, &normed, &dup, gradients)?);
+        self.norm_back(norm, &tape.middle_td, &dnormed, dy_td, gradients)
+    }
+
+    fn attention_back(
+        &self,
+        tape: &LayerTape,
+        dmiddle_td: Vec<f32>,
+        gradients: &mut Gradients,
+    ) -> Result<Vec<f32>> {
+        let attended = tape.attended_thc.floats();
+        let dattended = self.back(tape, Linear::Output, &attended, &dmiddle_td, gradients)?;
+        let qkv = [&tape.q_thc, &tape.k_tkc, &tape.v_tkc].map(Kept::floats);
+        let taken = qkv.each_ref().map(Cow::as_ref);
+        let [mut dq, mut dk, dv] =
+            self.attention().gradients(taken, (&attended, &tape.log_sums_th), &dattended);
+        drop((attended, qkv, dattended));
+        self.rotate(&mut dq, self.sizes.heads, Direction::Back);
+        self.rotate(&mut dk, self.sizes.kv_heads, Direction::Back);
+        let dq = self.head_norm_back(self.layer.query_norm.as_ref(), tape.raw_q.as_ref(), dq, gradients)?;
+        let dk = self.head_norm_back(self.layer.key_norm.as_ref(), tape.raw_k.as_ref(), dk, gradients)?;
+        let norm = &self.layer.input_norm;
+        let normed = self.norm(norm, &tape.x_td)?;
+        let mut dnormed = self.back(tape, Linear::Query, &normed, &dq, gradients)?;
+        add(&mut dnormed, &self.back(tape, Linear::Key, &normed, &dk, gradients)?);
+        add(&mut dnormed, &self.back(tape, Linear::Value, &normed, &dv, gradients)?);
+        self.norm_back(norm, &tape.x_td, &dnormed, dmiddle_td, gradients)
+    }
+
+    fn back(
+        &self,
+        tape: &LayerTape,
+        which: Linear,
+        x: &[f32],
+        grad: &[f32],
+        gradients: &mut Gradients,
+    ) -> Result<Vec<f32>> {
+        let adapter = tape.adapters[which as usize].as_ref();
+        self.layer.linear(which).rows_backward(x, grad, adapter, self.sizes.compute, gradients)
+    }
+
+    fn attention(&self) -> AttentionRows<'_> {
+        let Sizes { heads, kv_heads, head_dim, compute, .. } = self.sizes;
+        let (segments, scale) = (&self.shared.segments, self.sizes.scale());
+        AttentionRows { segments, heads, kv_heads, head_dim, scale, compute }
+    }
+
+    fn norm(&self, norm: &Vector, x: &[f32]) -> Result<Vec<f32>> {
+        with_vector(norm, |w| rms_norm_rows(x, w, self.sizes.eps))
+    }
+
+    /// The gradient through a norm, added to the gradient `around` it.
+    fn norm_back(
+        &self,
+        norm: &Vector,
+        x: &[f32],
+        grad: &[f32],
+        mut around: Vec<f32>,
+        gradients: &mut Gradients,
+    ) -> Result<Vec<f32>> {
+        let (dx, dw) = with_vector(norm, |w| rms_norm_gradients(x, w, grad, self.sizes.eps))?;
+        gradients.add_vector(norm, &dw)?;
+        add(&mut around, &dx);
+        Ok(around)
+    }
+
+    /// Normalises every head in place where there is a norm for it; returns what it was before.
+    fn head_norm(&self, norm: Option<&Vector>, x: &mut Vec<f32>, keep: bool) -> Result<Option<Kept>> {
+        let Some(norm) = norm else { return Ok(None) };
+        let raw = std::mem::take(x);
+        *x = self.norm(norm, &raw)?;
+        Ok(keep.then(|| Kept::rounded(raw, self.sizes.compute)))
+    }
+
+    fn head_norm_back(
+        &self,
+        norm: Option<&Vector>,
+        raw: Option<&Kept>,
+        grad: Vec<f32>,
+        gradients: &mut Gradients,
+    ) -> Result<Vec<f32>> {
+        let (Some(norm), Some(raw)) = (norm, raw) else { return Ok(grad) };
+        let (dx, dw) = with_vector(norm, |w| rms_norm_gradients(&raw.floats(), w, &grad, self.sizes.eps))?;
+        gradients.add_vector(norm, &dw)?;
+        Ok(dx)
+    }
+
+    fn rotate(&self, x: &mut [f32], heads: usize, direction: Direction) {
+        if self.layer.rotated {
+            rope_rows(x, &self.shared.cos, &self.shared.sin, (heads, self.sizes.head_dim), direction);
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The training pass of a decoder on the CPU: a forward pass that keeps what the backward pass needs, and the backward pass.
+//!
+//! The order of the operations is the decoder's own, so no graph is built: gradients of weights are added straight to their
+//! sums ([`Gradients`]), activations are kept in the compute format, and norms and products of two activations are computed
+//! again instead of being kept.
+
+mod gradients;
+mod layer;
+mod projection;
+
+pub use gradients::Gradients;
+
+use anneal_kernels::{
+    Segments,
+    rows::{
+        OutputMatrix, TokenLosses, TokenWeights, embedding_gradient, embedding_rows, rms_norm_gradients,
+        rms_norm_rows, with_floats,
+    },
+};
+use candle_core::Tensor;
+
+use super::dropout::DropoutState;
+use super::layer::Sizes;
+use super::projection::Vector;
+use super::{Decoder, Layer};
+use crate::error::{Error, Result};
+use layer::{LayerRows, LayerTape};
+
+/// What a forward pass keeps for the backward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// Nothing: there will be no backward pass.
+    Nothing,
+    /// The input of every layer, which is run again (Chen et al. 2016).
+    LayerInputs,
+    /// Everything that is not cheap to compute again.
+    Activations,
+}
+
+/// A forward pass as the backward pass needs it.
+#[derive(Debug)]
+pub struct Tape {
+    tokens: Vec<u32>,
+    shared: Shared,
+    layers: Vec<Kept>,
+    /// After the last layer, before the norm, `[t, d]`.
+    last_td: Vec<f32>,
+}
+
+#[derive(Debug)]
+enum Kept {
+    Input { x_td: Vec<f32>, dropout: Option<DropoutState> },
+    Activations(Box<LayerTape>),
+}
+
+/// What every layer of one pass shares.
+#[derive(Debug)]
+struct Shared {
+    segments: Segments,
+    /// `[t, c/2]` each.
+    cos: Vec<f32>,
+    sin: Vec<f32>,
+    adapter: bool,
+}
+
+impl Decoder {
+    /// Hidden states `[t, d]` after the final norm, row-major, as [`Decoder::hidden`] gives them, and the tape of the pass.
+    /// Only for a decoder on the CPU.
+    pub fn record(
+        &self,
+        tokens: &[u32],
+        segments: &Segments,
+        mut train: Option<&mut DropoutState>,
+        keep: Keep,
+    ) -> Result<(Vec<f32>, Tape)> {
+        if tokens.len() != segments.total() {
+            let (count, total) = (tokens.len(), segments.total());
+            return Err(Error::Argument(format!("{count} tokens for segments of {total} together")));
+        }
+        let pass = self.pass(segments)?;
+        let shared = Shared {
+            segments: segments.clone(),
+            cos: pass.cos_tc2.flatten_all()?.to_vec1()?,
+            sin: pass.sin_tc2.flatten_all()?.to_vec1()?,
+            adapter: pass.adapter,
+        };
+        let mut x_td = self.embedded(tokens)?;
+        let mut layers = Vec::with_capacity(if keep == Keep::Nothing { 0 } else { self.layers().len() });
+        for layer in self.layers() {
+            let rows = self.rows(layer, &shared);
+            let state = train.as_deref().cloned();
+            let input = (keep == Keep::LayerInputs).then(|| x_td.clone());
+            let (next_td, tape) = rows.forward(x_td, train.as_deref_mut(), keep == Keep::Activations)?;
+            x_td = next_td;
+            layers.extend(tape.map(|tape| Kept::Activations(Box::new(tape))));
+            layers.extend(input.map(|x_td| Kept::Input { x_td, dropout: state }));
+        }
+        let hidden_td =
+            with_vector(&self.model.norm, |w| rms_norm_rows(&x_td, w, self.config().rms_norm_eps))?;
+        Ok((hidden_td, Tape { tokens: tokens.to_vec(), shared, layers, last_td: x_td }))
+    }
+
+    /// `log p` of every target ([`anneal_kernels::IGNORE`] for none) after hidden states `[t, d]`.
+    pub fn token_losses(&self, hidden_td: &[f32], targets: &[u32]) -> Result<TokenLosses> {
+        self.with_output(|output| Ok(output.losses(hidden_td, targets, self.compute())?))
+    }
+
+    /// The same, and the gradient of the hidden states for a loss whose slope by each `-log p` is its weight; the output matrix's
+    /// gradient goes to `gradients` when it is trained.
+    pub fn loss_gradients(
+        &self,
+        hidden_td: &[f32],
+        targets: &[u32],
+        weights: TokenWeights,
+        gradients: &mut Gradients,
+    ) -> Result<(TokenLosses, Vec<f32>)> {
+        let head = self.model.head_vd.as_ref().unwrap_or(&self.model.embedding_vd);
+        let sum = head.var().map(|var| gradients.sum(var)).transpose()?;
+        self.with_output(|output| Ok(output.gradients(hidden_td, targets, weights, self.compute(), sum)?))
+    }
+
+    fn with_output<R>(&self, f: impl FnOnce(OutputMatrix) -> Result<R>) -> Result<R> {
+        let (weight, trained) = self.output_weight();
+        if !trained {
+            return f(OutputMatrix::Frozen(self.packed_head()?));
+        }
+        let shape = weight.dims2()?;
+        with_tensor(weight, |w| f(OutputMatrix::Trained(w, shape)))?
+    }
+
+    fn embedded(&self, tokens: &[u32]) -> Result<Vec<f32>> {
+        let vocabulary = self.config().vocab_size;
+        if let Some(id) = tokens.iter().find(|&&id| id as usize >= vocabulary) {
+            return Err(Error::Argument(format!("token id {id} in a vocabulary of {vocabulary}")));
+        }
+        with_vector(&self.model.embedding_vd, |w| embedding_rows(w, self.config().hidden_size, tokens))
+    }
+
+    fn rows<'a>(&self, layer: &'a Layer, shared: &'a Shared) -> LayerRows<'a> {
+        LayerRows { layer, sizes: Sizes::new(self.config(), self.compute()), shared }
+    }
+}
+
+impl Tape {
+    /// Adds the gradients of every trained variable that `dhidden_td`, the gradient of the hidden states, leads to.
+    pub fn backward(self, decoder: &Decoder, dhidden_td: &[f32], gradients: &mut Gradients) -> Result<()> {
+        let Self { tokens, shared, layers, last_td } = self;
+        if layers.len() != decoder.layers().len() {
+            return Err(Error::Argument("the forward pass kept nothing to go back with".to_owned()));
+        }
+        let eps = decoder.config().rms_norm_eps;
+        let (mut dx_td, dw) =
+            with_vector(&decoder.model.norm, |w| rms_norm_gradients(&last_td, w, dhidden_td, eps))?;
+        gradients.add_vector(&decoder.model.norm, &dw)?;
+        drop(last_td);
+        for (layer, kept) in decoder.layers().iter().zip(layers).rev() {
+            let rows = decoder.rows(layer, &shared);
+            let tape = match kept {
+                Kept::Activations(tape) => *tape,
+                Kept::Input { x_td, mut dropout } => rows
+                    .forward(x_td, dropout.as_mut(), true)?
+                    .1
+                    .ok_or_else(|| Error::Argument("a layer kept nothing".to_owned()))?,
+            };
+            dx_td = rows.backward(&tape, dx_td, gradients)?;
+        }
+        if let Some(var) = decoder.model.embedding_vd.var() {
+            embedding_gradient(&dx_td, decoder.config().hidden_size, &tokens, gradients.sum(var)?);
+        }
+        Ok(())
+    }
+
+    /// Memory the kept activations take.
+    pub fn bytes(&self) -> usize {
+        let of_layer = |kept: &Kept| match kept {
+            Kept::Input { x_td, .. } => x_td.len() * 4,
+            Kept::Activations(tape) => tape.bytes(),
+        };
+        self.layers.iter().map(of_layer).sum::<usize>() + self.last_td.len() * 4
+    }
+}
+
+/// Runs `f` over the values of a vector of parameters.
+fn with_vector<R>(vector: &Vector, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
+    with_tensor(vector.tensor(), f)
+}
+
+fn with_tensor<R>(tensor: &Tensor, f: impl FnOnce(&[f32]) -> R) -> Result<R> {
+    Ok(with_floats(tensor, |values| Ok(f(values)))?)
+}
