@@ -120,14 +120,7 @@ fn long_prompts_are_cut_from_the_left_and_counted() {
 #[test]
 fn a_model_that_computes_nan_is_an_error_not_a_score() {
     let place = Place::new();
-    let weights = place.path("model/model.safetensors");
-    let mut bytes = std::fs::read(&weights).unwrap();
-    // The final norm's first weight becomes NaN.
-    let header_bytes = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
-    let header: Value = serde_json::from_slice(&bytes[8..8 + header_bytes]).unwrap();
-    let at = 8 + header_bytes + header["model.norm.weight"]["data_offsets"][0].as_u64().unwrap() as usize;
-    bytes[at..at + 4].copy_from_slice(&f32::NAN.to_le_bytes());
-    std::fs::write(&weights, bytes).unwrap();
+    place.break_model();
     let rows = place.rows("rows.jsonl", &choice_rows(3));
     let ran = place.run(json!({"name": "custom_multiple_choice", "dataset": rows}), "out", json!({}));
     refused(&ran, "not_a_number", &["NaN", "custom_multiple_choice", "row"]);
@@ -143,4 +136,36 @@ fn a_conversation_without_a_template_and_an_empty_file_are_refused() {
         place.rows("rows.jsonl", &[json!({"messages": [{"role": "user", "content": "only a question"}]})]);
     let ran = place.run(json!({"name": "heldout_loss", "dataset": rows}), "out2", json!({}));
     assert_eq!(ran.ending, ExitKind::BadInput, "{:#?}", ran.lines);
+}
+
+#[test]
+fn the_share_of_bad_rows_is_the_spec_s() {
+    let place = Place::new();
+    let file = place.file("mine.yaml", LABELLED);
+    let mut rows = labelled(20);
+    rows[16]["key"] = json!("Z");
+    let data = place.rows("rows.jsonl", &rows);
+    let run = |output: &str, share: f64| {
+        place.run(json!({"name": file, "dataset": data}), output, json!({"bad_row_share": share}))
+    };
+    assert_eq!(run("out", 0.05).ending, ExitKind::Done);
+    refused(&run("strict", 0.0), "invalid_row", &["row 17", "at most 0%"]);
+    refused(&run("wrong", 1.5), "invalid_spec", &["between 0 and 1"]);
+}
+
+#[test]
+fn a_bad_example_row_is_left_out_like_any_other() {
+    let place = Place::new();
+    let mut rows = choice_rows(8);
+    place.rows("data/test.jsonl", &rows);
+    rows[3] = json!({"question": "no choices"});
+    place.rows("data/dev.jsonl", &rows);
+    let yaml = "task: mine\noutput_type: multiple_choice\ntest_split: test\nfewshot_split: dev\n\
+        process_docs: !function anneal.multiple_choice_docs\ndoc_to_text: question\ndoc_to_choice: choices\ndoc_to_target: gold\n";
+    let file = place.file("mine.yaml", yaml);
+    let task = json!({"name": file, "dataset": place.path("data"), "num_fewshot": 2});
+    refused(&place.run(task.clone(), "out", json!({})), "invalid_row", &["row 4", "of the examples' split"]);
+    let ran = place.run(task, "out", json!({"bad_row_share": 0.2}));
+    assert_eq!(ran.ending, ExitKind::Done, "{:#?}", ran.lines);
+    assert_eq!(place.json("out/results.json")["anneal"]["mine"]["bad_example_rows"][0]["row"], 4);
 }

@@ -214,3 +214,67 @@ fn the_chat_template_wraps_the_context() {
     );
     assert!(!arguments["arg_1"].as_str().unwrap().starts_with(' '), "no delimiter after a template");
 }
+
+#[test]
+fn one_benchmark_on_two_datasets_under_two_names() {
+    let place = Place::new();
+    let entry = |name: &str, rows: usize| json!({"name": "custom_multiple_choice", "dataset": place.rows(name, &choice_rows(rows))});
+    let mut second = entry("b.jsonl", 5);
+    let twice = json!({"tasks": [entry("a.jsonl", 3), second.clone()]});
+    let ran = place.run(entry("a.jsonl", 3), "out", twice);
+    assert_eq!(ran.ending, ExitKind::BadInput);
+    assert!(ran.error()["message"].as_str().unwrap().contains("alias"), "{}", ran.error());
+    second["alias"] = json!("mine");
+    let spec = json!({"tasks": [entry("a.jsonl", 3), second]});
+    let ran = place.run(entry("a.jsonl", 3), "out", spec);
+    assert_eq!(ran.ending, ExitKind::Done, "{:#?}", ran.lines);
+    let counts = &place.json("out/results.json")["n-samples"];
+    assert_eq!(counts["custom_multiple_choice"]["effective"], 3);
+    assert_eq!(counts["mine"]["effective"], 5);
+    assert_eq!(place.samples("out/samples_mine.jsonl").len(), 5);
+}
+
+#[test]
+fn a_group_file_gives_figures_over_its_tasks() {
+    let place = Place::new();
+    place.file("base.yaml", include_str!("../tasks/custom_multiple_choice.yaml"));
+    let group = "group: both\ntask: [one, two]\n\
+        aggregate_metric_list: [{metric: acc, weight_by_size: true}, {metric: acc_norm, weight_by_size: false}]\n";
+    let group = place.file("both.yaml", group);
+    for (name, rows) in [("one", 3), ("two", 9)] {
+        place.file(
+            &format!("{name}.yaml"),
+            &format!("include: base.yaml\ntask: {name}\ndataset_name: {name}\n"),
+        );
+        place.rows(&format!("data/{name}_test.jsonl"), &choice_rows(rows));
+    }
+    let task = json!({"name": group, "dataset": place.path("data"), "alias": "mine"});
+    let ran = place.run(task, "out", json!({"bootstrap_iterations": 50}));
+    assert_eq!(ran.ending, ExitKind::Done, "{:#?}", ran.lines);
+    let results = place.json("out/results.json");
+    assert_eq!(results["group_subtasks"]["mine"], json!(["mine_one", "mine_two"]));
+    assert_eq!(results["config"]["bootstrap_iters"], 50);
+    let of = |name: &str, metric: &str| results["results"][name][metric].as_f64().unwrap();
+    let weighed = (3.0 * of("mine_one", "acc,none") + 9.0 * of("mine_two", "acc,none")) / 12.0;
+    assert!((of("mine", "acc,none") - weighed).abs() < 1e-12);
+    let plain = f64::midpoint(of("mine_one", "acc_norm,none"), of("mine_two", "acc_norm,none"));
+    assert!((of("mine", "acc_norm,none") - plain).abs() < 1e-12);
+}
+
+#[test]
+fn a_subject_is_never_scored_on_another_s_rows() {
+    let place = Place::new();
+    let row = |n: usize| json!({"question": format!("q{n}"), "A": "a", "B": "b", "C": "c", "D": "d", "answer": "A"});
+    for (subject, rows) in [("accountant", 2), ("tax_accountant", 3)] {
+        let rows: Vec<Value> = (0..rows).map(row).collect();
+        place.rows(&format!("data/val/{subject}_val.jsonl"), &rows);
+    }
+    let run = |name: &str, output: &str| {
+        place.run(json!({"name": name, "dataset": place.path("data"), "num_fewshot": 0}), output, json!({}))
+    };
+    assert_eq!(run("ceval-valid_accountant", "one").result()["samples"], 2);
+    assert_eq!(run("ceval-valid_tax_accountant", "two").result()["samples"], 3);
+    let ran = run("ceval-valid_law", "three");
+    assert_eq!(ran.ending, ExitKind::BadInput);
+    assert!(ran.error()["message"].as_str().unwrap().contains("`law`"), "{}", ran.error());
+}

@@ -105,7 +105,8 @@ fn every_curve_has_a_cell() {
     let mut expected: Vec<PathBuf> = cells().into_iter().map(path).collect();
     let mut found: Vec<PathBuf> =
         std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
-    (expected.sort_unstable(), found.sort_unstable());
+    expected.sort_unstable();
+    found.sort_unstable();
     assert_eq!(found, expected);
 }
 

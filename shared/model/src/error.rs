@@ -41,6 +41,12 @@ pub enum Error {
     /// A chat template does not parse or does not render.
     #[error("chat template: {0}")]
     Template(String),
+    /// The model computes logits that are NaN or infinite: its weights or its precision are broken.
+    #[error("prompt {prompt}: the model computes logits that are not numbers")]
+    NotANumber {
+        /// The prompt's place in the call, from 0.
+        prompt: usize,
+    },
     /// A caller's argument does not fit the model.
     #[error("{0}")]
     Argument(String),

@@ -25,7 +25,9 @@ pub use decoder::{
     TargetModules, WeightMode,
 };
 pub use error::{Error, Result};
-pub use generate::{FinishReason, GenerateOptions, Generation, generate};
+pub use generate::{
+    Continuation, FinishReason, GenerateOptions, Generation, Generator, Prompt, Sampler, generate,
+};
 pub use save::{merge_adapter, save_adapter, save_hf_folder};
 pub use source::Source;
 pub use tokenizer::Tokenizer;

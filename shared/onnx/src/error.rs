@@ -76,6 +76,9 @@ pub enum Error {
     /// The caller's tokens do not fit the model or the state.
     #[error("{0}")]
     Input(String),
+    /// The model computes NaN: its weights or its precision are broken.
+    #[error("the model computes logits that are not numbers (NaN)")]
+    NotANumber,
     /// ONNX Runtime refused.
     #[error("ONNX Runtime: {0}")]
     Runtime(String),

@@ -1,6 +1,6 @@
 //! Batched greedy decoding: the most likely token, every time.
 
-use crate::{Result, Session, argmax};
+use crate::{Error, Result, Session, argmax};
 
 /// When a sequence ends.
 #[derive(Clone, Debug)]
@@ -11,7 +11,7 @@ pub struct Greedy {
     pub max_new_tokens: usize,
 }
 
-/// Continues every prompt; sequences that are over leave the batch.
+/// Continues every prompt; sequences that are over leave the batch. A NaN is no token: [`Error::NotANumber`].
 pub fn greedy(session: &mut Session, prompts: &[&[u32]], options: &Greedy) -> Result<Vec<Vec<u32>>> {
     let mut written: Vec<Vec<u32>> = vec![Vec::new(); prompts.len()];
     if prompts.is_empty() || options.max_new_tokens == 0 {
@@ -22,6 +22,9 @@ pub fn greedy(session: &mut Session, prompts: &[&[u32]], options: &Greedy) -> Re
     loop {
         let (mut going, mut next) = (Vec::new(), Vec::new());
         for (row, &prompt) in active.iter().enumerate() {
+            if logits.last(row).iter().any(|score| score.is_nan()) {
+                return Err(Error::NotANumber);
+            }
             let token = argmax(logits.last(row));
             if options.end_tokens.contains(&token) {
                 continue;

@@ -87,10 +87,7 @@ impl Session {
             return Err(Error::Input("several sequences with caches go on by one token at a time".into()));
         }
         let lengths = tokens.iter().map(|row| row.len()).collect();
-        let mut inputs = feed.inputs(self.geometry.position_ids)?;
-        for ((past, _), cache) in self.caches.iter().zip(&state.caches) {
-            inputs.push((Cow::Borrowed(past.as_str()), cache.into()));
-        }
+        let inputs = inputs(&self.geometry, &self.caches, &feed, state)?;
         let mut outputs = self.runtime.run(inputs)?;
         let logits = outputs.remove("logits").ok_or_else(|| Error::Runtime("no logits".into()))?;
         let presents = self.caches.iter().map(|(_, present)| outputs.remove(present));
@@ -104,12 +101,18 @@ impl Session {
         Logits::new(logits, lengths, self.geometry.vocabulary)
     }
 
+    /// Logits of one sequence's next tokens; `state` stays where it is, so that others can go on from there.
+    pub fn branch(&mut self, state: &State, tokens: &[u32]) -> Result<Logits> {
+        let found = self.outputs(state, &[tokens], &["logits".to_owned()])?;
+        one_logits(found, vec![tokens.len()], self.geometry.vocabulary)
+    }
+
     /// Logits of whole sequences, without keeping caches.
     pub fn logits(&mut self, sequences: &[&[u32]]) -> Result<Logits> {
         let lengths = sequences.iter().map(|row| row.len()).collect();
-        let mut found = self.outputs(sequences, &["logits".to_owned()])?;
-        let logits = found.pop().ok_or_else(|| Error::Runtime("no logits".into()))?;
-        Logits::new(logits, lengths, self.geometry.vocabulary)
+        let state = State::empty(self.runtime.allocator(), &self.geometry, sequences.len())?;
+        let found = self.outputs(&state, sequences, &["logits".to_owned()])?;
+        one_logits(found, lengths, self.geometry.vocabulary)
     }
 
     /// Hands the named extra outputs for one sequence to `visit`, by index, each row by row.
@@ -119,25 +122,41 @@ impl Session {
         names: &[String],
         mut visit: impl FnMut(usize, &[f32]),
     ) -> Result<()> {
-        for (index, value) in self.outputs(&[sequence], names)?.iter().enumerate() {
+        let state = State::empty(self.runtime.allocator(), &self.geometry, 1)?;
+        for (index, value) in self.outputs(&state, &[sequence], names)?.iter().enumerate() {
             visit(index, value.try_extract_tensor::<f32>()?.1);
         }
         Ok(())
     }
 
-    fn outputs(&mut self, sequences: &[&[u32]], names: &[String]) -> Result<Vec<DynValue>> {
-        let state = State::empty(self.runtime.allocator(), &self.geometry, sequences.len())?;
-        let feed = Feed::new(&state, sequences, self.geometry.vocabulary)?;
-        let mut inputs = feed.inputs(self.geometry.position_ids)?;
-        for ((past, _), cache) in self.caches.iter().zip(&state.caches) {
-            inputs.push((Cow::Borrowed(past.as_str()), cache.into()));
-        }
+    fn outputs(&mut self, state: &State, sequences: &[&[u32]], names: &[String]) -> Result<Vec<DynValue>> {
+        let feed = Feed::new(state, sequences, self.geometry.vocabulary)?;
+        let inputs = inputs(&self.geometry, &self.caches, &feed, state)?;
         let selector = names.iter().fold(OutputSelector::no_default(), OutputSelector::with);
         let options = RunOptions::new()?.with_outputs(selector);
         let mut outputs = self.runtime.run_with_options(inputs, &options)?;
         let found: Option<Vec<DynValue>> = names.iter().map(|name| outputs.remove(name)).collect();
         found.ok_or_else(|| Error::Runtime("an output that was asked for is missing".into()))
     }
+}
+
+/// Everything that one run is fed.
+fn inputs<'v>(
+    geometry: &Geometry,
+    names: &'v [(String, String)],
+    feed: &Feed,
+    state: &'v State,
+) -> Result<Vec<(Cow<'v, str>, SessionInputValue<'v>)>> {
+    let mut inputs = feed.inputs(geometry.position_ids)?;
+    for ((past, _), cache) in names.iter().zip(&state.caches) {
+        inputs.push((Cow::Borrowed(past.as_str()), cache.into()));
+    }
+    Ok(inputs)
+}
+
+fn one_logits(mut found: Vec<DynValue>, lengths: Vec<usize>, vocabulary: usize) -> Result<Logits> {
+    let logits = found.pop().ok_or_else(|| Error::Runtime("no logits".into()))?;
+    Logits::new(logits, lengths, vocabulary)
 }
 
 /// The integer inputs of one run, left-padded.
@@ -179,7 +198,7 @@ impl Feed {
         Ok(feed)
     }
 
-    fn inputs<'v>(&self, position_ids: bool) -> Result<Vec<(Cow<'static, str>, SessionInputValue<'v>)>> {
+    fn inputs<'v>(&self, position_ids: bool) -> Result<Vec<(Cow<'v, str>, SessionInputValue<'v>)>> {
         let tensor = |columns: usize, data: &[i64]| -> Result<SessionInputValue<'v>> {
             Ok(Tensor::from_array(([self.rows, columns], data.to_vec()))?.into())
         };

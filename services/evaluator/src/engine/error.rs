@@ -53,7 +53,7 @@ pub enum Error {
     Model(String),
     /// The model computes something that is not a number.
     #[error(
-        "the model computes log-probabilities that are not numbers (NaN) for task {task}, row {row}: its weights or its precision are broken"
+        "the model computes probabilities that are not numbers (NaN) for task {task}, row {row}: its weights or its precision are broken"
     )]
     NotANumber {
         /// The task.
@@ -70,6 +70,14 @@ pub enum Error {
         path: PathBuf,
         /// What differs.
         differences: String,
+    },
+    /// A checkpoint cannot be continued from.
+    #[error("the checkpoint {path} cannot be used: {message}")]
+    Checkpoint {
+        /// Its folder.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
     },
     /// A file cannot be read or written.
     #[error("{path}: {source}")]
@@ -124,6 +132,7 @@ impl Error {
             Self::Model(_) => ("invalid_model", Some("model".to_owned())),
             Self::NotANumber { .. } => ("not_a_number", Some("model".to_owned())),
             Self::OtherEvaluation { .. } => ("other_evaluation", Some("output_dir".to_owned())),
+            Self::Checkpoint { .. } => ("corrupt_checkpoint", Some("resume_from".to_owned())),
             Self::Io { path, .. } => ("io", Some(path.display().to_string())),
             Self::Stopped { .. } => ("stopped", None),
         };

@@ -13,8 +13,9 @@ use super::error::{Error, Result};
 use super::evaluate::{Plan, evaluate};
 use super::output::Output;
 use super::results::{RunFacts, TaskSummary, results_json};
+use super::run::Run;
 use super::stop::Stop;
-use super::tasks::{Group, TaskConfig, select};
+use super::tasks::{Group, Selection, TaskConfig, select};
 
 /// The version of the harness whose semantics are followed.
 const HARNESS: &str = "0.4.13";
@@ -25,24 +26,28 @@ pub fn run_spec(spec: &EvaluatorSpec, output: &mut Output, stop: &Stop) -> Resul
     let started = clock.monotonic();
     let date = clock.unix_ms() as f64 / 1000.0;
     let (plans, groups) = plans(spec)?;
-    let folder = PathBuf::from(&spec.output_dir);
-    std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+    if !(0.0..=1.0).contains(&spec.bad_row_share) {
+        return Err(Error::spec("bad_row_share", "a share lies between 0 and 1"));
+    }
     anneal_kernels::set_threads(spec.threads).map_err(|error| Error::spec("threads", error.to_string()))?;
+    let mut run = Run::new(spec, output, stop)?;
     let (mut model, digest) =
-        output.stage("open_model", |_| Ok::<_, Error>((Model::open(spec)?, identity(&spec.model)?)))?;
+        run.output.stage("open_model", |_| Ok::<_, Error>((Model::open(spec)?, identity(&spec.model)?)))?;
     if spec.apply_chat_template && model.template.is_none() {
         return Err(Error::spec("apply_chat_template", "the model has no chat template"));
     }
     let mut summaries = BTreeMap::new();
     let mut order = Vec::new();
     for plan in plans {
-        let name = plan.config.task.clone();
+        let name = plan.name.clone();
         let header = header(spec, &model, &digest, &plan);
-        let summary =
-            output.stage(&name, |output| evaluate(spec, &mut model, plan, &header, &folder, output, stop))?;
+        run.output.begin(&name);
+        let summary = evaluate(&mut run, &mut model, plan, &header)?;
+        run.output.end();
         order.push(name.clone());
         summaries.insert(name, summary);
     }
+    let folder = run.folder;
     let results = output.stage("results", |_| {
         let facts = facts(spec, &model, &digest, date, started);
         let results = results_json(&summaries, &order, &groups, facts);
@@ -64,31 +69,63 @@ fn plans(spec: &EvaluatorSpec) -> Result<(Vec<Plan>, Vec<Group>)> {
         if task.limit == Some(0) {
             return Err(Error::spec(format!("{field}.limit"), "a limit of 0 leaves nothing to score"));
         }
-        let selection = select(&task.name, &format!("{field}.name"))?;
-        for config in selection.tasks {
-            check_name(&config, &field)?;
-            if plans.iter().any(|plan| plan.config.task == config.task) {
+        let Selection { tasks: configs, groups: own } = select(&task.name, &format!("{field}.name"))?;
+        let names = names(&configs, &own, task.alias.as_deref());
+        for config in configs {
+            let name = names[&config.task].clone();
+            check_name(&name, &field)?;
+            if plans.iter().any(|plan| plan.name == name) {
                 return Err(Error::spec(
                     format!("{field}.name"),
-                    format!("task {} is named twice", config.task),
+                    format!("task {name} is named twice; give one of them an `alias`"),
                 ));
             }
-            let num_fewshot = task.num_fewshot.or(config.num_fewshot).unwrap_or(0);
             plans.push(Plan {
+                name,
+                num_fewshot: task.num_fewshot.or(config.num_fewshot).unwrap_or(0),
                 config,
                 dataset: PathBuf::from(&task.dataset),
-                num_fewshot,
                 limit: task.limit,
             });
         }
-        groups.extend(selection.groups);
+        groups.extend(own.into_iter().map(|group| renamed(group, &names)));
     }
     Ok((plans, groups))
 }
 
+/// The names that an entry's tasks and groups go by. An alias is the name of its one task, or of its outermost group and
+/// of the beginning of all names within.
+fn names(configs: &[TaskConfig], groups: &[Group], alias: Option<&str>) -> BTreeMap<String, String> {
+    let outer = groups.last().map_or_else(|| configs.first().map(|one| &one.task), |group| Some(&group.name));
+    let all = configs.iter().map(|config| &config.task).chain(groups.iter().map(|group| &group.name));
+    all.map(|name| {
+        let shown = match (alias, outer) {
+            (Some(alias), Some(outer)) => match name.strip_prefix(outer.as_str()) {
+                Some(rest) => format!("{alias}{rest}"),
+                None => format!("{alias}_{name}"),
+            },
+            _ => name.clone(),
+        };
+        (name.clone(), shown)
+    })
+    .collect()
+}
+
+/// A group under the names of its entry.
+fn renamed(mut group: Group, names: &BTreeMap<String, String>) -> Group {
+    let shown = |name: &String| names.get(name).unwrap_or(name).clone();
+    if group.alias == group.name {
+        group.alias = shown(&group.name);
+    }
+    group.name = shown(&group.name);
+    for name in group.tasks.iter_mut().chain(&mut group.members) {
+        *name = shown(name);
+    }
+    group
+}
+
 /// A task's name becomes part of file names.
-fn check_name(config: &TaskConfig, field: &str) -> Result<()> {
-    let name = &config.task;
+fn check_name(name: &str, field: &str) -> Result<()> {
     let plain = !name.is_empty() && !name.starts_with('.') && !name.contains(['/', '\\', '\0']);
     if plain {
         Ok(())
@@ -101,7 +138,8 @@ fn check_name(config: &TaskConfig, field: &str) -> Result<()> {
 fn header(spec: &EvaluatorSpec, model: &Model, digest: &str, plan: &Plan) -> Map<String, Value> {
     let mut header = Map::new();
     let mut put = |key: &str, value: Value| header.insert(key.to_owned(), value);
-    put("task", json!(plan.config.task));
+    put("task", json!(plan.name));
+    put("repeats", json!(plan.config.repeats));
     put("model", json!(digest));
     put("backend", json!(model.backend));
     put("precision", json!(spec.precision));
@@ -118,7 +156,7 @@ fn facts(spec: &EvaluatorSpec, model: &Model, digest: &str, date: f64, started: 
     let config = json!({
         "model": model.backend, "model_args": {"pretrained": name, "dtype": spec.precision}, "model_dtype": spec.precision,
         "model_sha": digest, "batch_size": spec.batch_tokens, "batch_sizes": [], "device": spec.device, "use_cache": null,
-        "limit": null, "bootstrap_iters": 100_000, "gen_kwargs": null, "random_seed": spec.seed, "numpy_seed": spec.seed,
+        "limit": null, "bootstrap_iters": spec.bootstrap_iterations, "gen_kwargs": null, "random_seed": spec.seed, "numpy_seed": spec.seed,
         "torch_seed": spec.seed, "fewshot_seed": spec.seed,
     });
     let template = spec

@@ -5,8 +5,11 @@
 //! lm-evaluation-harness 0.4.13, to the sample; [`python`] has the pieces of Python that this takes. The engine knows
 //! no NATS, no S3, no database.
 
+mod answer;
 pub mod backend;
 mod chat;
+mod checkpoint;
+mod conclude;
 mod error;
 mod evaluate;
 mod evaluation;
@@ -15,6 +18,7 @@ mod progress;
 pub mod prompts;
 pub mod python;
 pub mod results;
+mod run;
 pub mod scoring;
 mod stop;
 pub mod tasks;

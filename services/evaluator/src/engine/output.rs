@@ -35,14 +35,24 @@ impl Output {
 
     /// Runs `work` as the stage `name`, between its two lines.
     pub fn stage<T, E>(&mut self, name: &str, work: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E> {
-        let outer = std::mem::replace(&mut self.stage, name.to_owned());
-        self.line(&Line::Stage { name: name.to_owned(), state: StageState::Started });
+        let outer = self.begin(name);
         let result = work(self);
         if result.is_ok() {
-            self.line(&Line::Stage { name: name.to_owned(), state: StageState::Finished });
+            self.end();
         }
         self.stage = outer;
         result
+    }
+
+    /// Begins a stage; returns the one before.
+    pub(super) fn begin(&mut self, name: &str) -> String {
+        self.line(&Line::Stage { name: name.to_owned(), state: StageState::Started });
+        std::mem::replace(&mut self.stage, name.to_owned())
+    }
+
+    /// Ends the stage that was begun last.
+    pub(super) fn end(&mut self) {
+        self.line(&Line::Stage { name: self.stage.clone(), state: StageState::Finished });
     }
 
     /// A message of the current stage.

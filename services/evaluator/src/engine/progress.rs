@@ -33,6 +33,13 @@ impl Progress {
         }
     }
 
+    /// Says that work goes on, unless something was said a moment ago.
+    pub(super) fn beat(&mut self, now: Instant, output: &mut Output) {
+        if self.done < self.total {
+            self.advance(0, 0, now, output);
+        }
+    }
+
     fn eta(&self, now: Instant) -> Option<f64> {
         let left = self.work_total.saturating_sub(self.work_done) as f64;
         (self.work_done > 0)
@@ -52,5 +59,33 @@ mod tests {
         let mut output = Output::new(Box::new(std::io::sink()));
         progress.advance(1, 250, start + Duration::from_secs(10), &mut output);
         assert!((progress.eta(start + Duration::from_secs(10)).unwrap() - 30.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn long_work_makes_signs_of_life_but_not_too_many() {
+        let start = Instant::now();
+        let lines = Lines::default();
+        let mut output = Output::new(Box::new(lines.clone()));
+        let mut progress = Progress::new(0, 2, 10, start);
+        for tenths in 0..20 {
+            progress.beat(start + Duration::from_millis(100 * tenths), &mut output);
+        }
+        progress.advance(2, 10, start + Duration::from_secs(2), &mut output);
+        progress.beat(start + Duration::from_secs(9), &mut output);
+        let text = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(text.lines().count(), 5, "{text}");
+    }
+
+    #[derive(Clone, Default)]
+    struct Lines(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+    impl std::io::Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
     }
 }

@@ -3,7 +3,7 @@
 
 mod user_task;
 
-use std::io;
+use std::{io, path::Path};
 
 use anneal_contracts::{
     engine::{Adapted, Backend, EvaluationTask, EvaluatorSpec, ModelInput},
@@ -16,6 +16,17 @@ use serde_json::Value;
 
 /// Seed of few-shot sampling when the task names none, as in lm-evaluation-harness.
 const DEFAULT_SEED: u64 = 1234;
+
+/// Resamples behind a standard error that has no closed form, as in lm-evaluation-harness.
+const BOOTSTRAP_ITERATIONS: usize = 100_000;
+/// The share of a split's rows that may be unusable.
+const BAD_ROW_SHARE: f64 = 0.01;
+/// Least seconds of scoring between two checkpoints.
+const CHECKPOINT_SECONDS: u64 = 60;
+/// Where in its folder the engine writes its results; what is published.
+const RESULTS: &str = "results";
+/// Where in its folder the engine writes its checkpoints.
+const CHECKPOINTS: &str = "checkpoints";
 
 /// Evaluation tasks.
 #[derive(Debug)]
@@ -51,7 +62,7 @@ impl Workload for Evaluation {
         if ended.stopped {
             return Vec::new();
         }
-        vec![Publication { role: "results", folder: ended.output.to_owned() }]
+        vec![Publication { role: "results", folder: ended.output.join(RESULTS) }]
     }
 }
 
@@ -71,6 +82,7 @@ fn write(spec: &EvaluationSpec, folders: &Folders) -> Result<Value, Failure> {
             limit: dataset.limit,
         })
     });
+    let text = |path: &Path| path.to_string_lossy().into_owned();
     let engine = EvaluatorSpec {
         model,
         backend: Backend::Auto,
@@ -82,8 +94,13 @@ fn write(spec: &EvaluationSpec, folders: &Folders) -> Result<Value, Failure> {
         threads: folders.threads,
         seed: spec.seed.unwrap_or(DEFAULT_SEED),
         max_length: spec.max_length,
+        bootstrap_iterations: BOOTSTRAP_ITERATIONS,
+        bad_row_share: BAD_ROW_SHARE,
         resume: true,
-        output_dir: folders.output.to_string_lossy().into_owned(),
+        resume_from: folders.resume_from.as_deref().map(text),
+        checkpoint_dir: Some(text(&folders.output.join(CHECKPOINTS))),
+        checkpoint_seconds: CHECKPOINT_SECONDS,
+        output_dir: text(&folders.output.join(RESULTS)),
     };
     Ok(serde_json::to_value(engine).expect("a spec of numbers, text and lists is always JSON"))
 }
@@ -107,7 +124,8 @@ mod tests {
         .unwrap();
         let roles = ["model", "adapter", "dataset.0", "dataset.1"];
         let inputs = roles.iter().map(|role| ((*role).to_owned(), format!("/in/{role}").into())).collect();
-        let folders = Folders { inputs, output: "/out".into(), resume_from: None, threads: 1 };
+        let folders =
+            Folders { inputs, output: "/out".into(), resume_from: Some("/resume".into()), threads: 1 };
         let written = write(&spec, &folders).unwrap();
         assert_eq!(written["model"], json!({"base": "/in/model", "adapter": "/in/adapter"}));
         assert_eq!(written["tasks"][0]["dataset"], "/in/dataset.0");
@@ -117,6 +135,9 @@ mod tests {
             (&json!("mine"), &json!(2))
         );
         assert_eq!(written["seed"], 1234);
+        assert_eq!(written["resume_from"], "/resume");
+        assert_eq!(written["checkpoint_dir"], "/out/checkpoints");
+        assert_eq!(written["output_dir"], "/out/results", "checkpoints are not published");
         serde_json::from_value::<EvaluatorSpec>(written).unwrap();
     }
 }

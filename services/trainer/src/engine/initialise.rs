@@ -22,7 +22,7 @@ pub(crate) fn from_seed(config: &ModelConfig, seed: u64) -> impl Fn(&str, &[usiz
         let count = shape.iter().product();
         match streams.get(name) {
             Some(&key) => normal(key, count, deviation),
-            None if name.ends_with(".bias") => vec![0.0; count],
+            None if name.rsplit_once('.').is_some_and(|(_, kind)| kind == "bias") => vec![0.0; count],
             None => vec![1.0; count],
         }
     }

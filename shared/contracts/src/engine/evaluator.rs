@@ -40,9 +40,24 @@ pub struct EvaluatorSpec {
     /// Longest context in tokens; the model's own limit when absent.
     #[serde(default)]
     pub max_length: Option<usize>,
+    /// Resamples behind a standard error that has no closed form; 0 gives no standard errors.
+    #[serde(default = "default_bootstrap")]
+    pub bootstrap_iterations: usize,
+    /// The share of a split's rows, 0 to 1, that may be unusable before its task fails.
+    #[serde(default = "default_bad_rows")]
+    pub bad_row_share: f64,
     /// Continue from the samples already in `output_dir`.
     #[serde(default = "yes")]
     pub resume: bool,
+    /// A checkpoint folder to continue from: its samples are not scored again.
+    #[serde(default)]
+    pub resume_from: Option<String>,
+    /// Where checkpoint folders are written; without it none are, and `output_dir` alone holds what was scored.
+    #[serde(default)]
+    pub checkpoint_dir: Option<String>,
+    /// Least seconds between two checkpoints. One is written at a stop in any case.
+    #[serde(default = "default_checkpoint_seconds")]
+    pub checkpoint_seconds: u64,
     /// Where everything is written.
     pub output_dir: String,
 }
@@ -88,6 +103,15 @@ fn fp32() -> String {
 }
 const fn default_seed() -> u64 {
     1234
+}
+const fn default_bootstrap() -> usize {
+    100_000
+}
+const fn default_bad_rows() -> f64 {
+    0.01
+}
+const fn default_checkpoint_seconds() -> u64 {
+    60
 }
 const fn yes() -> bool {
     true

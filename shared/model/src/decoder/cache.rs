@@ -7,6 +7,9 @@ use super::layer::{Heads, Sizes};
 use super::{Decoder, Pass};
 use crate::error::{Error, Result};
 
+/// Tokens that a full cache grows by.
+const GROWTH_TOKENS: usize = 64;
+
 /// One sequence's keys and values in every layer. Cloning copies them, so that several continuations can follow one
 /// prefix.
 #[derive(Debug, Clone)]
@@ -42,11 +45,23 @@ impl KvCache {
         }
     }
 
+    /// The first `tokens` of it, copied.
+    #[must_use]
+    pub fn beginning(&self, tokens: usize) -> Self {
+        let tokens = tokens.min(self.tokens);
+        let to = tokens * self.row;
+        let layers = self
+            .layers
+            .iter()
+            .map(|layer| LayerCache { keys: layer.keys[..to].to_vec(), values: layer.values[..to].to_vec() });
+        Self { layers: layers.collect(), tokens, row: self.row }
+    }
+
     /// Makes room for `tokens` more, so that extending does not move what is there.
     pub fn reserve(&mut self, tokens: usize) {
         for layer in &mut self.layers {
-            layer.keys.reserve(tokens * self.row);
-            layer.values.reserve(tokens * self.row);
+            layer.keys.reserve_exact(tokens * self.row);
+            layer.values.reserve_exact(tokens * self.row);
         }
     }
 
@@ -57,6 +72,12 @@ impl KvCache {
 }
 
 impl Decoder {
+    /// Bytes of keys and values that a token takes in a cache.
+    pub fn cache_bytes_a_token(&self) -> usize {
+        let config = self.config();
+        config.layers * config.kv_heads * config.head_dim * 2 * size_of::<f32>()
+    }
+
     /// An empty cache for one sequence.
     pub fn cache(&self) -> KvCache {
         let config = self.config();
@@ -144,9 +165,15 @@ fn append(index: usize, heads: &Heads, compute: Compute, batch: &mut [(&mut KvCa
     let mut from = 0;
     for (cache, new) in batch.iter_mut() {
         let to = from + new.len() * cache.row;
+        let growth = (GROWTH_TOKENS * cache.row).max(to - from);
         let layer = &mut cache.layers[index];
-        layer.keys.extend_from_slice(&keys[from..to]);
-        layer.values.extend_from_slice(&values[from..to]);
+        for (held, new) in [(&mut layer.keys, &keys[from..to]), (&mut layer.values, &values[from..to])] {
+            if held.capacity() - held.len() < new.len() {
+                // Not doubled: a batch's memory is counted in tokens.
+                held.reserve_exact(growth);
+            }
+            held.extend_from_slice(new);
+        }
         from = to;
     }
     Ok(())

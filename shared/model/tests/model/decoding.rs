@@ -3,8 +3,8 @@
 use anneal_model::decoder::Linear;
 use anneal_model::formula::TinyModel;
 use anneal_model::{
-    Architecture, Compute, Decoder, DropoutState, GenerateOptions, KvCache, LoadOptions, LoraConfig,
-    Segments, WeightMode, formula, generate,
+    Architecture, Compute, Decoder, DropoutState, GenerateOptions, Generator, KvCache, LoadOptions,
+    LoraConfig, Prompt, Segments, WeightMode, formula, generate,
 };
 use candle_core::Tensor;
 
@@ -188,4 +188,65 @@ fn generation_does_not_depend_on_the_batch() {
             .unwrap();
     assert!(none[0].ids.is_empty());
     assert!(generate(&decoder, &tokenizer, &[vec![]], &options).is_err());
+}
+
+#[test]
+fn generation_does_not_depend_on_places_pieces_memory_or_shared_beginnings() {
+    let decoder = tiny(&LoadOptions::default(), Architecture::Llama);
+    let tokenizer = formula::tiny_tokenizer().unwrap();
+    let begin: Vec<u32> = (30..70).collect();
+    let prompts: Vec<Vec<u32>> = (0..9)
+        .map(|n| if n % 3 == 0 { vec![11 + n] } else { [begin.clone(), vec![5 + n; n as usize]].concat() })
+        .collect();
+    let options = GenerateOptions {
+        max_new_tokens: 20,
+        temperature: 0.8,
+        batch_size: 1,
+        seed: 9,
+        ..GenerateOptions::default()
+    };
+    let alone = generate(&decoder, &tokenizer, &prompts, &options).unwrap();
+    let some_tokens = 120 * decoder.cache_bytes_a_token();
+    for (batch_size, batch_tokens, cache_bytes) in
+        [(4, 2048, 1 << 30), (9, 7, 1 << 30), (3, 1, 1 << 30), (9, 2048, some_tokens), (9, 16, 0)]
+    {
+        let options = GenerateOptions { batch_size, batch_tokens, cache_bytes, ..options.clone() };
+        let together = generate(&decoder, &tokenizer, &prompts, &options).unwrap();
+        assert_eq!(alone, together, "{batch_size} {batch_tokens} {cache_bytes}");
+    }
+}
+
+#[test]
+fn a_place_is_given_on_as_soon_as_a_sequence_ends() {
+    let decoder = tiny(&LoadOptions::default(), Architecture::Llama);
+    let tokenizer = formula::tiny_tokenizer().unwrap();
+    let options = GenerateOptions { max_new_tokens: 6, batch_size: 2, ..GenerateOptions::default() };
+    let long: Vec<u32> = (5..35).collect();
+    let ids = [vec![9], long, vec![10]];
+    let prompts: Vec<Prompt<'_>> = ids.iter().map(|ids| Prompt { ids, seed: 0, stream: 0 }).collect();
+    let none = GenerateOptions { max_new_tokens: 0, ..options.clone() };
+    let mut nothing = Generator::new(&decoder, &tokenizer, &prompts, &none).unwrap();
+    assert_eq!(nothing.step().unwrap().unwrap().len(), 3);
+    assert!(nothing.step().unwrap().is_none());
+    let mut generator = Generator::new(&decoder, &tokenizer, &prompts, &options).unwrap();
+    let mut passes = 0;
+    let mut ended = 0;
+    while let Some(more) = generator.step().unwrap() {
+        passes += 1;
+        ended += more.len();
+    }
+    assert_eq!(ended, 3);
+    assert!(passes <= 13, "{passes} passes: two of six tokens at once, then one");
+}
+
+#[test]
+fn a_copied_beginning_goes_on_by_itself() {
+    let decoder = tiny(&LoadOptions::default(), Architecture::Llama);
+    let mut cache = decoder.cache();
+    decoder.extend(&mut [(&mut cache, &[5, 6, 7, 8])]).unwrap();
+    let mut copy = cache.beginning(2);
+    assert_eq!((copy.len(), cache.len()), (2, 4));
+    let other = decoder.extend(&mut [(&mut copy, &[9])]).unwrap();
+    assert_eq!(bits(&other), bits(&alone(&decoder, &[5, 6, 9]).narrow(0, 2, 1).unwrap()));
+    assert_eq!(cache.len(), 4);
 }

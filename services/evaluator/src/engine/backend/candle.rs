@@ -2,14 +2,15 @@
 //! computed only where something is scored.
 
 use anneal_kernels::Segments;
-use anneal_model::{Decoder, GenerateOptions, KvCache, Tokenizer, generate};
+use anneal_model::{Decoder, GenerateOptions, Generator, KvCache, Tokenizer};
 use candle_core::Tensor;
 use rayon::prelude::*;
 
 use super::log_softmax::Row;
 use super::prefix::shared;
-use super::{Prompt, Score, Scorer, TokenRequest};
+use super::{Answer, Answers, Prompt, Score, Scorer, TokenRequest};
 use crate::engine::error::{Error, Result};
+use crate::engine::prompts::Stops;
 
 /// Tokens of one forward pass unless the spec says otherwise.
 const BATCH_TOKENS: usize = 2048;
@@ -17,8 +18,8 @@ const BATCH_TOKENS: usize = 2048;
 const CACHE_BYTES: usize = 256 << 20;
 /// Logits computed at a time.
 const LOGITS: usize = 8 << 20;
-/// Prompts continued together.
-const PROMPTS: usize = 16;
+/// Most prompts continued together.
+const PROMPTS: usize = 32;
 
 /// The decoder with its buffers.
 pub(super) struct Candle {
@@ -28,13 +29,16 @@ pub(super) struct Candle {
     prefix: Vec<u32>,
     /// Caches that hold the prefix and nothing else, to be used again.
     slots: Vec<KvCache>,
+    /// How the prompts at hand are continued.
+    options: GenerateOptions,
 }
 
 impl Candle {
     /// A decoder that takes about `batch_tokens` tokens at a time.
     pub(super) fn new(decoder: Decoder, tokenizer: Tokenizer, batch_tokens: Option<usize>) -> Self {
         let batch_tokens = batch_tokens.unwrap_or(BATCH_TOKENS).max(1);
-        Self { decoder, tokenizer, batch_tokens, prefix: Vec::new(), slots: Vec::new() }
+        let options = GenerateOptions::default();
+        Self { decoder, tokenizer, batch_tokens, prefix: Vec::new(), slots: Vec::new(), options }
     }
 
     fn starts_with_prefix(&self, row: &[TokenRequest]) -> bool {
@@ -42,11 +46,6 @@ impl Candle {
             && row.iter().all(|request| {
                 request.first_scored() >= self.prefix.len() && request.input.starts_with(&self.prefix)
             })
-    }
-
-    fn cache_bytes_a_token(&self) -> usize {
-        let config = self.decoder.config();
-        config.layers * config.kv_heads * config.head_dim * 2 * size_of::<f32>()
     }
 
     fn slot(&mut self, with_prefix: bool) -> Result<KvCache> {
@@ -199,7 +198,7 @@ impl Candle {
 
 impl Scorer for Candle {
     fn fit(&self, rows: &[&[TokenRequest]]) -> usize {
-        let bytes = self.cache_bytes_a_token();
+        let bytes = self.decoder.cache_bytes_a_token();
         let (mut tokens, mut held) = (0, 0);
         let mut count = 0;
         for row in rows {
@@ -250,30 +249,41 @@ impl Scorer for Candle {
         Ok(board.scores())
     }
 
-    fn generate(&mut self, prompts: &[Prompt<'_>]) -> Result<Vec<String>> {
-        let mut texts = Vec::with_capacity(prompts.len());
-        let mut start = 0;
-        while start < prompts.len() {
-            let stops = prompts[start].stops;
-            // A draw depends on its place in the call, so drawn prompts go one by one.
-            let most = if stops.temperature > 0.0 { 1 } else { PROMPTS };
-            let alike = prompts[start..].iter().take(most).take_while(|prompt| prompt.stops == stops).count();
-            let batch = &prompts[start..start + alike];
-            let options = GenerateOptions {
-                max_new_tokens: stops.max_tokens,
-                stop: stops.until.clone(),
-                stop_ids: Vec::new(),
-                temperature: stops.temperature,
-                top_p: stops.top_p.unwrap_or(1.0),
-                seed: batch[0].seed,
-                batch_size: PROMPTS,
-            };
-            let ids: Vec<Vec<u32>> = batch.iter().map(|prompt| prompt.ids.to_vec()).collect();
-            let answers = generate(&self.decoder, &self.tokenizer, &ids, &options).map_err(failed)?;
-            texts.extend(answers.into_iter().map(|answer| answer.text));
-            start += alike;
+    fn generate<'a>(&'a mut self, prompts: &[Prompt<'_>], stops: &'a Stops) -> Result<Box<dyn Answers + 'a>> {
+        self.slots.clear();
+        self.options = GenerateOptions {
+            max_new_tokens: stops.max_tokens,
+            stop: stops.until.clone(),
+            stop_ids: Vec::new(),
+            temperature: stops.temperature,
+            top_p: stops.top_p.unwrap_or(1.0),
+            seed: 0,
+            batch_size: PROMPTS,
+            batch_tokens: self.batch_tokens,
+            cache_bytes: CACHE_BYTES,
+        };
+        let prompts: Vec<anneal_model::Prompt<'_>> = prompts
+            .iter()
+            .map(|prompt| anneal_model::Prompt { ids: prompt.ids, seed: prompt.seed, stream: 0 })
+            .collect();
+        let generator = Generator::new(&self.decoder, &self.tokenizer, &prompts, &self.options);
+        Ok(Box::new(Continuing(generator.map_err(failed)?)))
+    }
+}
+
+/// Prompts that the decoder continues.
+struct Continuing<'a>(Generator<'a>);
+
+impl Answers for Continuing<'_> {
+    fn step(&mut self) -> Result<Option<Vec<Answer>>> {
+        match anneal_kernels::in_pool(|| self.0.step()) {
+            Ok(ended) => Ok(ended.map(|ended| {
+                let answers = ended.into_iter();
+                answers.map(|(prompt, ended)| Answer { prompt, text: Some(ended.text) }).collect()
+            })),
+            Err(anneal_model::Error::NotANumber { prompt }) => Ok(Some(vec![Answer { prompt, text: None }])),
+            Err(error) => Err(failed(error)),
         }
-        Ok(texts)
     }
 }
 

@@ -10,7 +10,7 @@ mod prefix;
 pub use encode::{Encoded, Encoder};
 pub(crate) use open::hex;
 pub use open::{Model, identity};
-pub use prefix::common_prefix;
+pub use prefix::{Alike, group_alike};
 
 use crate::engine::error::Result;
 use crate::engine::prompts::Stops;
@@ -44,13 +44,25 @@ pub struct Score {
 pub struct Prompt<'a> {
     /// Its ids.
     pub ids: &'a [u32],
-    /// When the answer ends.
-    pub stops: &'a Stops,
     /// Randomness of a draw.
     pub seed: u64,
 }
 
-/// A model at work. A row's scores never depend on what else is in the call.
+/// What continued a prompt.
+pub struct Answer {
+    /// The prompt's place in the call.
+    pub prompt: usize,
+    /// The text, cut at its stop string. `None` when the model computes NaN.
+    pub text: Option<String>,
+}
+
+/// Prompts being continued.
+pub trait Answers {
+    /// One pass of the model, or less than a second's work; the answers that ended with it. `None`: all have.
+    fn step(&mut self) -> Result<Option<Vec<Answer>>>;
+}
+
+/// A model at work. A row's scores and a prompt's answer never depend on what else is in the call.
 pub trait Scorer: Send {
     /// How many of these rows, at least one, the next call should take.
     fn fit(&self, rows: &[&[TokenRequest]]) -> usize;
@@ -61,6 +73,6 @@ pub trait Scorer: Send {
     /// Scores the requests of each row.
     fn score(&mut self, rows: &[&[TokenRequest]]) -> Result<Vec<Vec<Score>>>;
 
-    /// Continues each prompt; texts are cut at their stop strings.
-    fn generate(&mut self, prompts: &[Prompt<'_>]) -> Result<Vec<String>>;
+    /// Begins to continue prompts, all under the same rules.
+    fn generate<'a>(&'a mut self, prompts: &[Prompt<'_>], stops: &'a Stops) -> Result<Box<dyn Answers + 'a>>;
 }

@@ -1,12 +1,14 @@
-//! A compiled model in ONNX Runtime. Sequences go one by one: its products may round otherwise in another batch, and a
-//! score must not depend on its neighbours.
+//! A compiled model in ONNX Runtime. Rows and prompts go one by one: its products may round otherwise in another batch,
+//! and a score must not depend on its neighbours. For the same reason nothing is shared between rows.
 
-use anneal_model::Tokenizer;
-use anneal_onnx::{Session, argmax};
+use anneal_model::{Continuation, Sampler, Tokenizer};
+use anneal_onnx::{Logits, Session, State};
 
 use super::log_softmax::Row;
-use super::{Prompt, Score, Scorer, TokenRequest};
+use super::prefix::shared;
+use super::{Answer, Answers, Prompt, Score, Scorer, TokenRequest};
 use crate::engine::error::{Error, Result};
+use crate::engine::prompts::Stops;
 
 /// Tokens of the rows between two writes of the journal.
 const CALL_TOKENS: usize = 2048;
@@ -24,52 +26,57 @@ impl OnnxRuntime {
         Self { session, tokenizer, eos_ids }
     }
 
+    /// What a row's requests begin with is run once, and what each has beyond it once for all that have the same.
     fn score_row(&mut self, row: &[TokenRequest]) -> Result<Vec<Score>> {
+        let Some(first) = row.first() else { return Ok(Vec::new()) };
+        let stem = stem(row);
+        if stem == 0 {
+            return row.iter().map(|request| self.score_alone(request)).collect();
+        }
+        let (state, begun) = self.session.prefill(&[&first.input[..stem]]).map_err(failed)?;
         let mut scores: Vec<Option<Score>> = vec![None; row.len()];
-        for first in 0..row.len() {
-            if scores[first].is_some() {
+        for at in 0..row.len() {
+            if scores[at].is_some() {
                 continue;
             }
-            let logits = self.session.logits(&[&row[first].input]).map_err(failed)?;
-            // Choices of one token have the same input: one run serves them all.
-            for (index, request) in row.iter().enumerate().skip(first) {
-                if request.input == row[first].input {
-                    scores[index] = Some(read(&logits, request));
-                }
+            let beyond = &row[at].input[stem..];
+            let more = match beyond {
+                [] => None,
+                ids => Some(self.session.branch(&state, ids).map_err(failed)?),
+            };
+            let position = |position: usize| match &more {
+                Some(more) if position >= stem => more.row(0, position - stem),
+                _ => begun.row(0, position),
+            };
+            for (request, score) in
+                row.iter().zip(&mut scores).filter(|(one, _)| one.input[stem..] == *beyond)
+            {
+                *score = Some(read(request, position));
             }
         }
         Ok(scores.into_iter().flatten().collect())
     }
 
-    fn answer(&mut self, prompt: &Prompt<'_>) -> Result<String> {
-        if prompt.stops.temperature > 0.0 {
-            return Err(Error::Model(
-                "not supported yet: drawing tokens with backend onnxruntime".to_owned(),
-            ));
-        }
-        let (mut state, mut logits) = self.session.prefill(&[prompt.ids]).map_err(failed)?;
-        let mut ids = Vec::new();
-        while ids.len() < prompt.stops.max_tokens {
-            let id = argmax(logits.last(0));
-            if self.eos_ids.contains(&id) {
-                break;
-            }
-            ids.push(id);
-            let text = self.tokenizer.decode(&ids, true).map_err(failed)?;
-            let stops = prompt.stops.until.iter().filter(|stop| !stop.is_empty());
-            if let Some(at) = stops.filter_map(|stop| text.find(stop.as_str())).min() {
-                return Ok(text[..at].to_owned());
-            }
-            logits = self.session.step(&mut state, &[id]).map_err(failed)?;
-        }
-        self.tokenizer.decode(&ids, true).map_err(failed)
+    fn score_alone(&mut self, request: &TokenRequest) -> Result<Score> {
+        let logits = self.session.logits(&[&request.input]).map_err(failed)?;
+        Ok(read(request, |position| logits.row(0, position)))
     }
 }
 
-fn read(logits: &anneal_onnx::Logits, request: &TokenRequest) -> Score {
+/// How many ids all requests of a row begin with; 0 for one request alone.
+fn stem(row: &[TokenRequest]) -> usize {
+    match row {
+        [first, others @ ..] if !others.is_empty() => {
+            others.iter().fold(first.input.len(), |end, request| shared(&first.input[..end], &request.input))
+        }
+        _ => 0,
+    }
+}
+
+fn read<'a>(request: &TokenRequest, logits: impl Fn(usize) -> &'a [f32]) -> Score {
     let mut score = Score { sum: 0.0, greedy: true };
     for (place, id) in request.targets.iter().enumerate() {
-        let scores = logits.row(0, request.first_scored() + place);
+        let scores = logits(request.first_scored() + place);
         let row = Row::new(scores);
         score.sum += f64::from(row.log_probability(scores, *id));
         score.greedy &= row.best == *id;
@@ -95,8 +102,83 @@ impl Scorer for OnnxRuntime {
         rows.iter().map(|row| self.score_row(row)).collect()
     }
 
-    fn generate(&mut self, prompts: &[Prompt<'_>]) -> Result<Vec<String>> {
-        prompts.iter().map(|prompt| self.answer(prompt)).collect()
+    fn generate<'a>(&'a mut self, prompts: &[Prompt<'_>], stops: &'a Stops) -> Result<Box<dyn Answers + 'a>> {
+        let prompts: Vec<(Vec<u32>, u64)> =
+            prompts.iter().map(|prompt| (prompt.ids.to_vec(), prompt.seed)).collect();
+        Ok(Box::new(Continuing {
+            session: &mut self.session,
+            tokenizer: &self.tokenizer,
+            eos_ids: &self.eos_ids,
+            stops,
+            prompts: prompts.into_iter().enumerate(),
+            current: None,
+        }))
+    }
+}
+
+/// Prompts that are continued one after another.
+struct Continuing<'a> {
+    session: &'a mut Session,
+    tokenizer: &'a Tokenizer,
+    eos_ids: &'a [u32],
+    stops: &'a Stops,
+    prompts: std::iter::Enumerate<std::vec::IntoIter<(Vec<u32>, u64)>>,
+    current: Option<Current<'a>>,
+}
+
+/// The prompt being continued.
+struct Current<'a> {
+    prompt: usize,
+    state: State,
+    logits: Logits,
+    written: Continuation<'a>,
+    sampler: Sampler,
+}
+
+/// What one more token makes of an answer.
+enum Next {
+    Goes,
+    Ends,
+    Broken,
+}
+
+impl Answers for Continuing<'_> {
+    fn step(&mut self) -> Result<Option<Vec<Answer>>> {
+        let Some(mut current) = self.current.take() else {
+            let Some((prompt, (ids, seed))) = self.prompts.next() else { return Ok(None) };
+            let (state, logits) = self.session.prefill(&[&ids]).map_err(failed)?;
+            let written = Continuation::new(self.tokenizer, &self.stops.until);
+            let top_p = self.stops.top_p.unwrap_or(1.0);
+            let sampler = Sampler::new(self.stops.temperature, top_p, seed, 0);
+            self.current = Some(Current { prompt, state, logits, written, sampler });
+            return Ok(Some(Vec::new()));
+        };
+        let prompt = current.prompt;
+        let text = match self.write(&mut current)? {
+            Next::Goes => {
+                self.current = Some(current);
+                return Ok(Some(Vec::new()));
+            }
+            Next::Broken => None,
+            Next::Ends => Some(current.written.finish().map_err(failed)?.1),
+        };
+        Ok(Some(vec![Answer { prompt, text }]))
+    }
+}
+
+impl Continuing<'_> {
+    fn write(&mut self, current: &mut Current<'_>) -> Result<Next> {
+        if current.written.ids().len() >= self.stops.max_tokens {
+            return Ok(Next::Ends);
+        }
+        let Some(id) = current.sampler.choose(current.logits.last(0)) else { return Ok(Next::Broken) };
+        if self.eos_ids.contains(&id) || current.written.push(id).map_err(failed)? {
+            return Ok(Next::Ends);
+        }
+        if current.written.ids().len() < self.stops.max_tokens {
+            current.logits = self.session.step(&mut current.state, &[id]).map_err(failed)?;
+        }
+        Ok(Next::Goes)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Opens the model that a spec names: tokenizer and template at once, weights only when a row is to be scored.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use anneal_contracts::engine::{Backend, EvaluatorSpec, ModelInput};
@@ -17,8 +17,25 @@ use crate::engine::error::{Error, Result};
 
 /// Context length of a compiled model that states none.
 const CONTEXT_LENGTH: usize = 2048;
-/// Bytes at either end of a file that enter its digest.
-const DIGEST_BYTES: u64 = 1 << 20;
+/// Bytes of a file that are read at a time for its digest.
+const DIGEST_BYTES: usize = 1 << 20;
+/// Extensions of files that decide the scores.
+const DECIDING_EXTENSIONS: [&str; 6] = ["safetensors", "gguf", "onnx", "data", "jinja", "model"];
+/// Other files that do.
+const DECIDING_FILES: [&str; 12] = [
+    "adapter_config.json",
+    "added_tokens.json",
+    "chat_template.json",
+    "config.json",
+    "genai_config.json",
+    "generation_config.json",
+    "merges.txt",
+    "model.safetensors.index.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "vocab.json",
+];
 
 /// An opened model.
 pub struct Model {
@@ -100,10 +117,11 @@ impl Model {
             config["model"]["context_length"].as_u64().map_or(CONTEXT_LENGTH, |length| length as usize);
         let tokenizer = Tokenizer::from_folder(&folder, None).map_err(failed)?;
         let id = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
-        let eos_ids: Vec<u32> = match &config["model"]["eos_token_id"] {
+        let mut eos_ids: Vec<u32> = match &config["model"]["eos_token_id"] {
             Value::Array(ids) => ids.iter().filter_map(id).collect(),
-            one => id(one).or_else(|| tokenizer.eos_id()).into_iter().collect(),
+            one => id(one).into_iter().collect(),
         };
+        eos_ids.extend(tokenizer.eos_id());
         Ok(Self {
             encoder: encoder(tokenizer, spec, length)?,
             template: ChatTemplate::from_folder(&folder).map_err(failed)?,
@@ -135,7 +153,7 @@ impl Model {
                     device: Device::Cpu,
                     ..LoadOptions::default()
                 };
-                let decoder = Decoder::load(source, &options).map_err(failed)?;
+                let decoder = anneal_kernels::in_pool(|| Decoder::load(source, &options)).map_err(failed)?;
                 Ok(Box::new(Candle::new(decoder, tokenizer, self.batch_tokens)))
             }
             Weights::Compiled { folder, eos_ids, threads } => {
@@ -172,7 +190,7 @@ fn failed(error: impl std::fmt::Display) -> Error {
     Error::Model(error.to_string())
 }
 
-/// A digest of what decides the scores: names, sizes and both ends of the model's files, wherever they lie.
+/// A digest of what decides the scores: names, sizes and bytes of the model's files, wherever they lie.
 pub fn identity(model: &ModelInput) -> Result<String> {
     let paths = match model {
         ModelInput::Path(path) => vec![path],
@@ -203,15 +221,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let extension =
             Path::new(&name).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        let decides = matches!(extension, "safetensors" | "gguf" | "onnx" | "data" | "jinja")
-            || [
-                "config.json",
-                "tokenizer.json",
-                "tokenizer_config.json",
-                "adapter_config.json",
-                "genai_config.json",
-            ]
-            .contains(&name.as_str());
+        let decides = DECIDING_EXTENSIONS.contains(&extension) || DECIDING_FILES.contains(&name.as_str());
         if file.is_file() && decides {
             files.push(file);
         }
@@ -225,14 +235,32 @@ fn digest_file(path: &Path, digest: &mut Sha256) -> std::io::Result<()> {
     let bytes = file.metadata()?.len();
     digest.update(path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default());
     digest.update(bytes.to_le_bytes());
-    let mut head = Vec::new();
-    file.by_ref().take(DIGEST_BYTES).read_to_end(&mut head)?;
-    digest.update(&head);
-    if bytes > DIGEST_BYTES {
-        file.seek(SeekFrom::Start(bytes.saturating_sub(DIGEST_BYTES).max(DIGEST_BYTES)))?;
-        let mut tail = Vec::new();
-        file.read_to_end(&mut tail)?;
-        digest.update(&tail);
+    let mut part = vec![0; DIGEST_BYTES];
+    loop {
+        match file.read(&mut part)? {
+            0 => return Ok(()),
+            read => digest.update(&part[..read]),
+        }
     }
-    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_in_the_middle_of_the_weights_is_another_model() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("model.safetensors");
+        let digest = || identity(&ModelInput::Path(folder.path().display().to_string())).unwrap();
+        let mut bytes = vec![0; 3 * DIGEST_BYTES];
+        std::fs::write(&file, &bytes).unwrap();
+        let before = digest();
+        std::fs::write(folder.path().join("README.md"), "about").unwrap();
+        assert_eq!(digest(), before);
+        bytes[DIGEST_BYTES + 77] = 1;
+        std::fs::write(&file, &bytes).unwrap();
+        assert_ne!(digest(), before);
+    }
 }

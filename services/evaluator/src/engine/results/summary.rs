@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::engine::scoring::{Member, group_scores};
-use crate::engine::tasks::{BadRow, Group, TaskConfig};
+use crate::engine::tasks::{BadRow, Group, GroupMetric, TaskConfig};
 
 /// One figure: metric, filter, value, standard error.
 #[derive(Clone, Debug)]
@@ -43,6 +43,8 @@ pub struct TaskSummary {
     pub truncated: (usize, usize),
     /// Rows that could not be scored.
     pub bad: Vec<BadRow>,
+    /// Rows that could not be read where examples are taken from.
+    pub bad_examples: Vec<BadRow>,
     /// Hash over the hashes of its samples.
     pub hash: String,
 }
@@ -131,22 +133,22 @@ fn group_scores_json(group: &Group, tasks: &BTreeMap<String, TaskSummary>) -> Va
     out.insert("name".to_owned(), json!(group.name));
     out.insert("sample_len".to_owned(), json!(members.iter().map(|task| task.effective).sum::<usize>()));
     let mut counts = Map::new();
-    for metric in &group.metrics {
+    let wanted =
+        group.metrics.iter().flat_map(|metric| metric.filters.iter().map(move |filter| (metric, filter)));
+    for (GroupMetric { metric, weight_by_size, .. }, filter) in wanted {
         let figures: Vec<Member> = members
             .iter()
             .filter_map(|task| {
                 let score =
-                    task.scores.iter().find(|score| score.metric == *metric && score.filter == "none")?;
+                    task.scores.iter().find(|score| score.metric == *metric && score.filter == *filter)?;
                 Some(Member { value: score.value, error: score.error, samples: task.effective })
             })
             .collect();
-        if let Some((value, error)) = group_scores(&figures) {
-            out.insert(format!("{metric},none"), json!(value));
-            out.insert(format!("{metric}_stderr,none"), error_json(error));
-            counts.insert(
-                format!("{metric},none"),
-                json!(figures.iter().map(|figure| figure.samples).sum::<usize>()),
-            );
+        if let Some((value, error)) = group_scores(&figures, *weight_by_size) {
+            out.insert(format!("{metric},{filter}"), json!(value));
+            out.insert(format!("{metric}_stderr,{filter}"), error_json(error));
+            let count: usize = figures.iter().map(|figure| figure.samples).sum();
+            counts.insert(format!("{metric},{filter}"), json!(count));
         }
     }
     out.insert("sample_count".to_owned(), Value::Object(counts));
@@ -162,12 +164,14 @@ fn config_json(task: &TaskSummary) -> Value {
 
 /// What the harness does not tell: the split, what was cut, what could not be scored.
 fn details(task: &TaskSummary) -> Value {
-    let bad: Vec<Value> =
-        task.bad.iter().map(|row| json!({"row": row.row, "line": row.line, "reason": row.reason})).collect();
+    let told = |rows: &[BadRow]| -> Vec<Value> {
+        rows.iter().map(|row| json!({"row": row.row, "line": row.line, "reason": row.reason})).collect()
+    };
     json!({
         "split": task.split,
         "truncated_samples": task.truncated.0,
         "truncated_tokens": task.truncated.1,
-        "bad_rows": bad,
+        "bad_rows": told(&task.bad),
+        "bad_example_rows": told(&task.bad_examples),
     })
 }

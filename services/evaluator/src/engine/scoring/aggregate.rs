@@ -5,9 +5,6 @@ use super::corpus;
 use super::metrics::Metric;
 use super::stderr::{bootstrap, standard_error};
 
-/// The harness's number of resamples.
-const BOOTSTRAP_ITERATIONS: usize = 100_000;
-
 /// How rows are put together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aggregation {
@@ -83,8 +80,22 @@ impl Aggregation {
     }
 }
 
-/// A figure and its standard error, where one is defined.
-pub fn aggregate(aggregation: Aggregation, rows: &[Metric]) -> Result<(f64, Option<f64>), String> {
+/// A figure and its standard error, where one is defined; `iterations` resamples stand behind an error that has no
+/// closed form. Without any, no error is given (as `bootstrap_iters=0` of the harness).
+pub fn aggregate(
+    aggregation: Aggregation,
+    rows: &[Metric],
+    iterations: usize,
+) -> Result<(f64, Option<f64>), String> {
+    let (value, error) = with_error(aggregation, rows, iterations)?;
+    Ok((value, error.filter(|_| iterations > 0)))
+}
+
+fn with_error(
+    aggregation: Aggregation,
+    rows: &[Metric],
+    iterations: usize,
+) -> Result<(f64, Option<f64>), String> {
     use Aggregation as A;
     match aggregation {
         A::Mean => {
@@ -98,14 +109,14 @@ pub fn aggregate(aggregation: Aggregation, rows: &[Metric]) -> Result<(f64, Opti
                 sorted.sort_by(f64::total_cmp);
                 sorted[sorted.len() / 2]
             };
-            let error = bootstrap(&values, BOOTSTRAP_ITERATIONS, of);
+            let error = bootstrap(&values, iterations, of);
             values.sort_by(f64::total_cmp);
             Ok((values[values.len() / 2], error))
         }
         A::Perplexity => {
             let values = numbers(rows)?;
             let of = |sample: &[&f64]| (-sample.iter().copied().sum::<f64>() / sample.len() as f64).exp();
-            Ok(((-mean(&values)).exp(), bootstrap(&values, BOOTSTRAP_ITERATIONS, of)))
+            Ok(((-mean(&values)).exp(), bootstrap(&values, iterations, of)))
         }
         A::WeightedPerplexity => weighted_mean(rows).map(|value| ((-value).exp(), None)),
         A::BitsPerByte => weighted_mean(rows).map(|value| (-value / std::f64::consts::LN_2, None)),
@@ -116,18 +127,18 @@ pub fn aggregate(aggregation: Aggregation, rows: &[Metric]) -> Result<(f64, Opti
             let of = |sample: &[&(i64, i64)]| {
                 f1(&sample.iter().map(|pair| **pair).collect::<Vec<_>>()).unwrap_or(0.0)
             };
-            Ok((value, bootstrap(&pairs, BOOTSTRAP_ITERATIONS, of)))
+            Ok((value, bootstrap(&pairs, iterations, of)))
         }
         A::Matthews => {
             let pairs = pairs(rows)?;
             let of = |sample: &[&(i64, i64)]| matthews(&sample.iter().map(|pair| **pair).collect::<Vec<_>>());
-            Ok((matthews(&pairs), bootstrap(&pairs, BOOTSTRAP_ITERATIONS, of)))
+            Ok((matthews(&pairs), bootstrap(&pairs, iterations, of)))
         }
         A::Brier => distributions(rows).map(|all| (brier(&all), None)),
         A::MeanOfLists => mean_of_lists(rows).map(|value| (value, None)),
-        A::Bleu => corpus::bleu(rows, BOOTSTRAP_ITERATIONS),
-        A::Chrf => corpus::chrf(rows, 0, BOOTSTRAP_ITERATIONS),
-        A::ChrfPlusPlus => corpus::chrf(rows, 2, BOOTSTRAP_ITERATIONS),
+        A::Bleu => corpus::bleu(rows, iterations),
+        A::Chrf => corpus::chrf(rows, 0, iterations),
+        A::ChrfPlusPlus => corpus::chrf(rows, 2, iterations),
     }
 }
 
@@ -211,11 +222,15 @@ mod tests {
     #[test]
     fn perplexities_weigh_rows_by_their_length() {
         let rows = [Metric::Weighted(-10.0, 4.0), Metric::Weighted(-2.0, 2.0)];
-        assert!((aggregate(Aggregation::WeightedPerplexity, &rows).unwrap().0 - 2.0_f64.exp()).abs() < 1e-12);
-        assert!((aggregate(Aggregation::BitsPerByte, &rows).unwrap().0 - 2.0 / 2.0_f64.ln()).abs() < 1e-12);
-        let (loss, error) =
-            aggregate(Aggregation::WeightedMean, &[Metric::Weighted(10.0, 4.0), Metric::Weighted(2.0, 2.0)])
-                .unwrap();
+        assert!(
+            (aggregate(Aggregation::WeightedPerplexity, &rows, 1000).unwrap().0 - 2.0_f64.exp()).abs()
+                < 1e-12
+        );
+        assert!(
+            (aggregate(Aggregation::BitsPerByte, &rows, 1000).unwrap().0 - 2.0 / 2.0_f64.ln()).abs() < 1e-12
+        );
+        let rows = [Metric::Weighted(10.0, 4.0), Metric::Weighted(2.0, 2.0)];
+        let (loss, error) = aggregate(Aggregation::WeightedMean, &rows, 1000).unwrap();
         assert!((loss - 2.0).abs() < 1e-12);
         // residuals 2 and -2: sqrt(2/1 * 8) / 6
         assert!((error.unwrap() - 4.0 / 6.0).abs() < 1e-12);
@@ -223,16 +238,26 @@ mod tests {
 
     #[test]
     fn a_mean_of_sums_is_refused() {
-        assert!(aggregate(Aggregation::Mean, &[Metric::Weighted(1.0, 2.0)]).is_err());
+        assert!(aggregate(Aggregation::Mean, &[Metric::Weighted(1.0, 2.0)], 0).is_err());
+    }
+
+    #[test]
+    fn the_number_of_resamples_decides_the_error() {
+        let rows: Vec<Metric> = (0..9).map(|n| Metric::Number(-f64::from(n) / 3.0)).collect();
+        let error = |iterations| aggregate(Aggregation::Perplexity, &rows, iterations).unwrap().1;
+        assert!(error(100).is_some() && error(1000).is_some());
+        assert_ne!(error(100), error(1000));
+        assert_eq!(error(0), None);
+        assert_eq!(aggregate(Aggregation::Mean, &rows, 0).unwrap().1, None);
     }
 
     #[test]
     fn lists_of_truths_are_one_long_list() {
         let rows = [Metric::Truths(vec![true]), Metric::Truths(vec![true, false, false])];
-        assert_eq!(aggregate(Aggregation::MeanOfLists, &rows).unwrap(), (0.5, None));
-        assert!(aggregate(Aggregation::MeanOfLists, &[Metric::Truth(true)]).is_err());
+        assert_eq!(aggregate(Aggregation::MeanOfLists, &rows, 0).unwrap(), (0.5, None));
+        assert!(aggregate(Aggregation::MeanOfLists, &[Metric::Truth(true)], 0).is_err());
         let (mean, error) =
-            aggregate(Aggregation::Mean, &[Metric::Truth(true), Metric::Truth(false)]).unwrap();
+            aggregate(Aggregation::Mean, &[Metric::Truth(true), Metric::Truth(false)], 1000).unwrap();
         assert!((mean - 0.5).abs() < 1e-12 && (error.unwrap() - 0.5).abs() < 1e-12);
     }
 }

@@ -2,6 +2,7 @@
 
 use fancy_regex::Regex;
 
+use crate::engine::python;
 use crate::engine::tasks::MatchOptions;
 
 /// `string.punctuation` of Python.
@@ -25,21 +26,23 @@ impl ExactMatch {
             ignore_numbers: options.ignore_numbers.unwrap_or(false),
             ignored: patterns
                 .map(|pattern| {
-                    Regex::new(pattern).map_err(|error| format!("regexes_to_ignore {pattern:?}: {error}"))
+                    python::pattern(pattern)
+                        .map_err(|error| format!("regexes_to_ignore {pattern:?}: {error}"))
                 })
                 .collect::<Result<_, _>>()?,
         })
     }
 
-    /// Whether both are equal once normalised.
-    pub(super) fn matches(&self, prediction: &str, reference: &str) -> bool {
-        self.normalised(prediction) == self.normalised(reference)
+    /// Whether both are equal once normalised; an error when a pattern backtracks too long.
+    pub(super) fn matches(&self, prediction: &str, reference: &str) -> Result<bool, String> {
+        Ok(self.normalised(prediction)? == self.normalised(reference)?)
     }
 
-    fn normalised(&self, text: &str) -> String {
+    fn normalised(&self, text: &str) -> Result<String, String> {
         let mut text = text.to_owned();
         for pattern in &self.ignored {
-            text = pattern.replace_all(&text, "").into_owned();
+            text = python::without(pattern, &text)
+                .map_err(|reason| format!("exact_match: regexes_to_ignore: {reason}"))?;
         }
         if self.ignore_case {
             text = text.to_lowercase();
@@ -50,7 +53,7 @@ impl ExactMatch {
         if self.ignore_numbers {
             text.retain(|character| !character.is_ascii_digit());
         }
-        text
+        Ok(text)
     }
 }
 
@@ -67,15 +70,25 @@ mod tests {
             ..MatchOptions::default()
         };
         let gsm8k = ExactMatch::new(&gsm8k).unwrap();
-        assert!(gsm8k.matches("$1,234.", "Reasoning.\nMore.\n#### 1234"));
-        assert!(!gsm8k.matches("1235", "#### 1234"));
+        assert_eq!(gsm8k.matches("$1,234.", "Reasoning.\nMore.\n#### 1234"), Ok(true));
+        assert_eq!(gsm8k.matches("1235", "#### 1234"), Ok(false));
         let plain = ExactMatch::new(&MatchOptions::default()).unwrap();
-        assert!(!plain.matches("Yes", "yes"));
+        assert_eq!(plain.matches("Yes", "yes"), Ok(false));
         let loose = MatchOptions {
             ignore_punctuation: Some(true),
             ignore_numbers: Some(true),
             ..MatchOptions::default()
         };
-        assert!(ExactMatch::new(&loose).unwrap().matches("a-1!", "a"));
+        assert_eq!(ExactMatch::new(&loose).unwrap().matches("a-1!", "a"), Ok(true));
+    }
+
+    #[test]
+    fn a_pattern_that_backtracks_too_long_is_an_error() {
+        let hard = MatchOptions {
+            regexes_to_ignore: Some(vec!["(?:(a|a)*)*(?=b)c".to_owned()]),
+            ..MatchOptions::default()
+        };
+        let error = ExactMatch::new(&hard).unwrap().matches(&"a".repeat(60), "a").unwrap_err();
+        assert!(error.contains("regexes_to_ignore"), "{error}");
     }
 }

@@ -4,6 +4,7 @@ use fancy_regex::Regex;
 use serde_json::Value;
 
 use super::response::{Filtered, Response};
+use crate::engine::python;
 use crate::engine::tasks::{FilterConfig, FilterStep};
 
 /// A named pipeline, its patterns compiled.
@@ -41,7 +42,8 @@ impl Pipeline {
 fn compile(step: &FilterStep) -> Result<(FilterStep, Option<Regex>), String> {
     let pattern = match step {
         FilterStep::Regex { regex_pattern, .. } => {
-            Some(Regex::new(regex_pattern).map_err(|error| format!("filter_list: regex_pattern: {error}"))?)
+            let compiled = python::pattern(regex_pattern);
+            Some(compiled.map_err(|error| format!("filter_list: regex_pattern: {error}"))?)
         }
         _ => None,
     };
@@ -52,7 +54,6 @@ fn apply(step: &FilterStep, pattern: Option<&Regex>, current: Filtered) -> Resul
     let responses = match current {
         Filtered::Many(responses) => responses,
         Filtered::One(response) => vec![response],
-        Filtered::Value(_) => return Err("no step may follow `map`".to_owned()),
     };
     let each = |change: &dyn Fn(&str) -> Result<String, String>| -> Result<Filtered, String> {
         let changed = responses.iter().map(|response| match response {
@@ -76,10 +77,13 @@ fn apply(step: &FilterStep, pattern: Option<&Regex>, current: Filtered) -> Resul
         FilterStep::Lowercase {} => each(&|text| Ok(text.to_lowercase())),
         FilterStep::Uppercase {} => each(&|text| Ok(text.to_uppercase())),
         FilterStep::Map { mapping_dict, default_value } => {
-            let Some(Response::Text(text)) = responses.first() else {
-                return Err("`map` needs a text".to_owned());
-            };
-            Ok(Filtered::Value(mapping_dict.get(text).unwrap_or(default_value).clone()))
+            let looked_up = responses.iter().map(|response| match response {
+                Response::Text(text) => {
+                    Ok(Response::Value(mapping_dict.get(text).unwrap_or(default_value).clone()))
+                }
+                _ => Err("`map` needs texts".to_owned()),
+            });
+            looked_up.collect::<Result<_, _>>().map(Filtered::Many)
         }
         FilterStep::Regex { group_select, fallback, .. } => {
             let pattern = pattern.expect("compile() gives every regex step its pattern");
@@ -132,7 +136,7 @@ pub(super) fn answer_text(filtered: &Filtered) -> Result<String, String> {
 
 /// A target as text.
 pub(super) fn target_text(target: &Value) -> String {
-    crate::engine::python::str_of(target)
+    python::str_of(target)
 }
 
 #[cfg(test)]
@@ -167,6 +171,10 @@ mod tests {
         let map = json!([{"function": "uppercase"}, {"function": "map", "mapping_dict": {"A": 1}, "default_value": 0}]);
         assert_eq!(run(&map, &["a"]).unwrap(), "1");
         assert_eq!(run(&map, &["z"]).unwrap(), "0");
+        let first = json!([{"function": "map", "mapping_dict": {"a": "yes"}, "default_value": "no"}, {"function": "take_first"}]);
+        assert_eq!(run(&first, &["a", "b"]).unwrap(), "yes");
+        let vote = json!([{"function": "map", "mapping_dict": {"a": 1, "b": 2, "c": 2}}, {"function": "majority_vote"}, {"function": "take_first"}]);
+        assert_eq!(run(&vote, &["a", "b", "c"]).unwrap(), "2", "every answer is looked up");
         let k = json!([{"function": "take_first_k", "k": 3}]);
         assert!(run(&k, &["a"]).unwrap_err().contains("repeats"));
     }

@@ -22,11 +22,11 @@ pub(super) fn generated(
 ) -> Result<Vec<(String, Metric)>, String> {
     let answer = answer_text(filtered.first().ok_or("there is no answer")?)?;
     let references = references(task, doc)?;
-    Ok(metrics.iter().map(|metric| (metric.name.clone(), value(metric, &answer, &references))).collect())
+    metrics.iter().map(|metric| Ok((metric.name.clone(), value(metric, &answer, &references)?))).collect()
 }
 
-fn value(metric: &MetricOf, answer: &str, references: &[String]) -> Metric {
-    match metric.name.as_str() {
+fn value(metric: &MetricOf, answer: &str, references: &[String]) -> Result<Metric, String> {
+    Ok(match metric.name.as_str() {
         "token_f1" | "f1" => {
             Metric::Number(references.iter().map(|reference| token_f1(answer, reference)).fold(0.0, f64::max))
         }
@@ -34,11 +34,14 @@ fn value(metric: &MetricOf, answer: &str, references: &[String]) -> Metric {
             Metric::Texts { references: references.to_vec(), answer: answer.to_owned() }
         }
         name => {
-            let equal = || references.iter().any(|reference| metric.exact.matches(answer, reference));
-            let score = rouge(name, answer, references);
-            Metric::Number(score.unwrap_or_else(|| f64::from(u8::from(equal()))))
+            if let Some(score) = rouge(name, answer, references) {
+                return Ok(Metric::Number(score));
+            }
+            let matched = references.iter().map(|reference| metric.exact.matches(answer, reference));
+            let matched: Vec<bool> = matched.collect::<Result<_, _>>()?;
+            Metric::Number(f64::from(u8::from(matched.contains(&true))))
         }
-    }
+    })
 }
 
 fn references(task: &Task, doc: &Doc) -> Result<Vec<String>, String> {

@@ -29,6 +29,9 @@ pub enum Response {
     },
     /// A text.
     Text(String),
+    /// What a filter's table gave in the place of a text; never in a journal.
+    #[serde(skip)]
+    Value(Value),
 }
 
 impl Response {
@@ -40,6 +43,16 @@ impl Response {
             }
             Self::Rolling { sum, .. } => Value::from(python::float_repr(*sum)),
             Self::Text(text) => Value::from(text.as_str()),
+            Self::Value(value) => Value::from(python::str_of(value)),
+        }
+    }
+
+    /// What it is compared as, when it is no probability.
+    fn text(&self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text.clone()),
+            Self::Value(value) => Some(python::str_of(value)),
+            Self::LogLikelihood { .. } | Self::Rolling { .. } => None,
         }
     }
 }
@@ -51,8 +64,6 @@ pub enum Filtered {
     One(Response),
     /// Several, when no step takes one.
     Many(Vec<Response>),
-    /// A value that a table gave.
-    Value(Value),
 }
 
 impl Filtered {
@@ -61,20 +72,17 @@ impl Filtered {
         match self {
             Self::One(response) => response.sanitized(),
             Self::Many(responses) => Value::Array(responses.iter().map(Response::sanitized).collect()),
-            Self::Value(value) => Value::from(python::str_of(value)),
         }
     }
 
-    /// The text of an answer.
+    /// The text of the one answer.
     pub fn text(&self) -> Option<String> {
         match self {
-            Self::One(Response::Text(text)) => Some(text.clone()),
+            Self::One(response) => response.text(),
             Self::Many(responses) => match responses.as_slice() {
-                [Response::Text(text)] => Some(text.clone()),
+                [response] => response.text(),
                 _ => None,
             },
-            Self::Value(value) => Some(python::str_of(value)),
-            Self::One(_) => None,
         }
     }
 }

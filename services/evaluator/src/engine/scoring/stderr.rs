@@ -24,7 +24,7 @@ pub(super) fn bootstrap<T: Sync>(
     iterations: usize,
     statistic: impl Fn(&[&T]) -> f64 + Sync,
 ) -> Option<f64> {
-    (items.len() > 1).then(|| sample_deviation(&resampled(items, iterations, statistic)))
+    (items.len() > 1 && iterations > 0).then(|| sample_deviation(&resampled(items, iterations, statistic)))
 }
 
 /// A statistic of resamples with replacement; chunk i of a thousand draws from `Random(i)`, as in the harness.
@@ -33,22 +33,20 @@ pub fn resampled<T: Sync>(
     iterations: usize,
     statistic: impl Fn(&[&T]) -> f64 + Sync,
 ) -> Vec<f64> {
-    let chunk = CHUNK.min(iterations);
-    (0..iterations / chunk)
-        .into_par_iter()
-        .flat_map_iter(|seed| {
-            let mut random = Random::new(seed as u64);
-            let mut sample: Vec<&T> = Vec::with_capacity(items.len());
-            let draws: Vec<f64> = (0..chunk)
-                .map(|_| {
-                    sample.clear();
-                    sample.extend((0..items.len()).map(|_| &items[random.choice(items.len())]));
-                    statistic(&sample)
-                })
-                .collect();
-            draws
-        })
-        .collect()
+    let chunk = CHUNK.min(iterations).max(1);
+    let draws_of = |seed: usize| {
+        let mut random = Random::new(seed as u64);
+        let mut sample: Vec<&T> = Vec::with_capacity(items.len());
+        let draws: Vec<f64> = (0..chunk)
+            .map(|_| {
+                sample.clear();
+                sample.extend((0..items.len()).map(|_| &items[random.choice(items.len())]));
+                statistic(&sample)
+            })
+            .collect();
+        draws
+    };
+    anneal_kernels::in_pool(|| (0..iterations / chunk).into_par_iter().flat_map_iter(draws_of).collect())
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::config::TaskConfig;
-use super::yaml::{parse_config, parse_text, read_file};
+use super::group_file::read_file;
+use super::yaml::{parse_config, parse_text};
 use crate::engine::error::{Error, Result};
 
 macro_rules! task_files {
@@ -59,10 +60,21 @@ pub struct Group {
     pub tasks: Vec<String>,
     /// Direct members: tasks or groups.
     pub members: Vec<String>,
-    /// Metrics averaged over tasks, each weighed by its samples.
-    pub metrics: Vec<String>,
+    /// Metrics averaged over tasks.
+    pub metrics: Vec<GroupMetric>,
     /// The group's version.
     pub version: String,
+}
+
+/// A metric averaged over a group's tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupMetric {
+    /// The metric.
+    pub metric: String,
+    /// The filters whose figures are averaged, each on its own.
+    pub filters: Vec<String>,
+    /// Each task is weighed by its samples; otherwise all count alike.
+    pub weight_by_size: bool,
 }
 
 /// What a spec's task name stands for.
@@ -122,21 +134,30 @@ pub fn builtin_names() -> Vec<String> {
     names
 }
 
-/// Resolves a built-in name, or reads a task file. `field` is the spec field that an error names.
-pub fn select(name: &str, field: &str) -> Result<Selection> {
+/// What is built in under a name.
+pub(super) fn builtin(name: &str) -> Result<Option<Selection>> {
     let wanted = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, target)| target);
     if let Some((name, text)) = TASKS.iter().find(|(known, _)| *known == wanted) {
         let fields = parse_text(name, text)?;
-        return Ok(Selection { tasks: vec![parse_config(name, Value::Object(fields))?], groups: Vec::new() });
+        let config = parse_config(name, Value::Object(fields))?;
+        return Ok(Some(Selection { tasks: vec![config], groups: Vec::new() }));
     }
     for family in PARSED_FAMILIES.iter() {
         if let Some(selection) = family.select(wanted)? {
-            return Ok(selection);
+            return Ok(Some(selection));
         }
+    }
+    Ok(None)
+}
+
+/// Resolves a built-in name, or reads a task or group file. `field` is the spec field that an error names.
+pub fn select(name: &str, field: &str) -> Result<Selection> {
+    if let Some(selection) = builtin(name)? {
+        return Ok(selection);
     }
     let path = Path::new(name);
     if path.is_file() {
-        return Ok(Selection { tasks: vec![read_file(path)?], groups: Vec::new() });
+        return read_file(path);
     }
     if NOT_YET.contains(&name) {
         return Err(Error::spec(field, format!("not supported yet: task {name}")));
@@ -148,6 +169,12 @@ pub fn select(name: &str, field: &str) -> Result<Selection> {
         .collect();
     let message = format!("{name:?} is neither a built-in task ({}) nor a task file", names.join(", "));
     Err(Error::spec(field, message))
+}
+
+impl GroupMetric {
+    fn weighed(metric: &str) -> Self {
+        Self { metric: metric.to_owned(), filters: vec!["none".to_owned()], weight_by_size: true }
+    }
 }
 
 impl Family {
@@ -194,7 +221,7 @@ impl Family {
             alias: alias.to_owned(),
             tasks: subjects.map(|subject| self.task_name(subject)).collect(),
             members,
-            metrics: self.weight_by_size.clone(),
+            metrics: self.weight_by_size.iter().map(|metric| GroupMetric::weighed(metric)).collect(),
             version: crate::engine::python::str_of(&self.version),
         }
     }
@@ -215,7 +242,7 @@ impl Family {
         if let Some(Value::String(description)) = fields.get_mut("description") {
             *description = description.replace("{title}", &subject.title);
         }
-        parse_config(&name, Value::Object(fields))
+        Ok(TaskConfig { subject: true, ..parse_config(&name, Value::Object(fields))? })
     }
 }
 

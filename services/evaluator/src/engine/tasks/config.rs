@@ -26,6 +26,9 @@ pub struct TaskConfig {
     /// The dataset's configuration, such as a subject.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dataset_name: Option<String>,
+    /// One of several subjects of one dataset: a file, a folder or a column must name it.
+    #[serde(skip)]
+    pub subject: bool,
     /// `data_files: {split: file}`, relative to the spec's dataset folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dataset_kwargs: Option<DatasetArguments>,

@@ -1,5 +1,6 @@
 //! Loads the rows of a task: the evaluated split, and the split of the examples where examples are asked for.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anneal_datasets::{Kind, Reader};
@@ -7,9 +8,13 @@ use serde_json::{Map, Value, json};
 
 use super::config::{OutputType, TaskConfig};
 use super::functions::Row;
+use super::naming::configuration;
 use super::splits::{self, Located};
 use super::task::{Doc, Task};
 use crate::engine::error::{Error, Result};
+
+/// Subjects that a message names.
+const SUBJECTS_NAMED: usize = 5;
 
 /// A row that cannot be used, and where it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +27,18 @@ pub struct BadRow {
     pub reason: String,
 }
 
+/// A task, and the rows that cannot be part of it.
+pub struct Loaded {
+    /// The task with the rows that can be read.
+    pub task: Task,
+    /// Rows of the evaluated split that cannot be read.
+    pub bad: Vec<BadRow>,
+    /// Rows of the examples' split that cannot be read.
+    pub bad_examples: Vec<BadRow>,
+}
+
 /// Loads a task's rows from a file or folder. Rows that cannot be read are returned apart.
-pub fn load(config: TaskConfig, dataset: &Path, num_fewshot: usize) -> Result<(Task, Vec<BadRow>)> {
+pub fn load(config: TaskConfig, dataset: &Path, num_fewshot: usize) -> Result<Loaded> {
     if !dataset.exists() {
         return Err(Error::dataset(dataset, "no such file or folder"));
     }
@@ -33,9 +48,13 @@ pub fn load(config: TaskConfig, dataset: &Path, num_fewshot: usize) -> Result<(T
     if docs.is_empty() && bad.is_empty() {
         return Err(Error::dataset(&located.path, "there are no rows"));
     }
-    let fewshot_docs =
-        if num_fewshot == 0 { Vec::new() } else { examples(&config, dataset, &located, &docs)? };
-    Ok((Task::new(config, docs, fewshot_docs, located.split)?, bad))
+    let (fewshot_docs, bad_examples) = if num_fewshot == 0 {
+        (Vec::new(), Vec::new())
+    } else {
+        examples(&config, dataset, &located, &docs)?
+    };
+    let task = Task::new(config, docs, fewshot_docs, located.split)?;
+    Ok(Loaded { task, bad, bad_examples })
 }
 
 fn no_split(config: &TaskConfig, dataset: &Path, purpose: &str) -> Error {
@@ -43,8 +62,11 @@ fn no_split(config: &TaskConfig, dataset: &Path, purpose: &str) -> Error {
         config.test_split.iter().chain(&config.validation_split).map(String::as_str).collect();
     let files = config.dataset_kwargs.as_ref().and_then(|arguments| arguments.data_files.as_ref());
     let named = files.map(|files| format!(" (the task names the files {files})")).unwrap_or_default();
+    let carrying = configuration(config)
+        .map(|name| format!(" that carries the name `{name}` or `{}`", config.task))
+        .unwrap_or_default();
     let message = format!(
-        "no split {purpose} of task {}: expected a folder or file named after {}{named}",
+        "no split {purpose} of task {}: expected a folder or file{carrying} named after {}{named}",
         config.task,
         if wanted.is_empty() {
             "`test` or `validation`".to_owned()
@@ -56,24 +78,25 @@ fn no_split(config: &TaskConfig, dataset: &Path, purpose: &str) -> Error {
 }
 
 /// `fewshot_docs`: the few-shot split, or the training, validation, test split that the task has.
-fn examples(config: &TaskConfig, dataset: &Path, evaluated: &Located, docs: &[Doc]) -> Result<Vec<Doc>> {
+fn examples(
+    config: &TaskConfig,
+    dataset: &Path,
+    evaluated: &Located,
+    docs: &[Doc],
+) -> Result<(Vec<Doc>, Vec<BadRow>)> {
     let shots = config.fewshot_config.as_ref();
     let named = shots.and_then(|shots| shots.split.as_ref()).or(config.fewshot_split.as_ref());
     if let (None, Some(samples)) = (named, shots.and_then(|shots| shots.samples.as_ref())) {
-        return Ok(samples
-            .iter()
-            .enumerate()
-            .map(|(at, row)| Doc::new(row.clone(), at + 1, at as u64 + 1))
-            .collect());
+        let docs = samples.iter().enumerate().map(|(at, row)| Doc::new(row.clone(), at + 1, at as u64 + 1));
+        return Ok((docs.collect(), Vec::new()));
     }
     let split = named
         .or(config.training_split.as_ref())
         .or(config.validation_split.as_ref())
         .or(config.test_split.as_ref());
-    let Some(split) = split else { return Ok(docs.to_vec()) };
-    if *split == evaluated.split {
-        return Ok(docs.to_vec());
-    }
+    let Some(split) = split.filter(|split| **split != evaluated.split) else {
+        return Ok((docs.to_vec(), Vec::new()));
+    };
     let located = splits::find(config, dataset, split).ok_or_else(|| {
         let message = format!(
             "task {} takes its examples from split `{split}`, which is not there; set num_fewshot to 0 or add the split",
@@ -81,17 +104,7 @@ fn examples(config: &TaskConfig, dataset: &Path, evaluated: &Located, docs: &[Do
         );
         Error::dataset(dataset, message)
     })?;
-    let (rows, bad) = read(config, &located)?;
-    match bad.first() {
-        Some(first) => Err(Error::Row {
-            task: config.task.clone(),
-            row: first.row,
-            line: first.line,
-            reason: format!("an example of split `{split}`: {}", first.reason),
-            others: String::new(),
-        }),
-        None => Ok(rows),
-    }
+    read(config, &located)
 }
 
 /// A row as it comes from the file, with its line.
@@ -112,7 +125,7 @@ fn read(config: &TaskConfig, located: &Located) -> Result<(Vec<Doc>, Vec<BadRow>
             Err(error) => rows.push((error.line, Err(error.to_string()))),
         }
     }
-    keep_subject(config, &mut rows);
+    keep_subject(config, located, &mut rows)?;
     unify(&mut rows);
     let (mut docs, mut bad) = (Vec::new(), Vec::new());
     for (index, (line, row)) in rows.into_iter().enumerate() {
@@ -142,15 +155,39 @@ fn columns(row: anneal_datasets::Row) -> Row {
     }
 }
 
-/// A file of many subjects (`subject` column) stands for each of them: only the task's own rows stay.
-fn keep_subject(config: &TaskConfig, rows: &mut Vec<RawRow>) {
-    let Some(subject) = config.dataset_name.as_deref() else { return };
-    let is_own = |row: &RawRow| {
-        row.1.as_ref().is_ok_and(|fields| fields.get("subject").and_then(Value::as_str) == Some(subject))
-    };
-    if rows.iter().any(is_own) {
-        rows.retain(is_own);
+/// A file of many subjects (`subject` column) stands for each of them: only the task's own rows stay, and those whose
+/// subject cannot be told, which are bad. Rows that nothing shows to be the subject's own are refused.
+fn keep_subject(config: &TaskConfig, located: &Located, rows: &mut Vec<RawRow>) -> Result<()> {
+    let Some(subject) = configuration(config) else { return Ok(()) };
+    let told: BTreeSet<String> = rows.iter().filter_map(|(_, row)| subject_of(row)).collect();
+    if told.contains(subject) {
+        rows.retain(|(_, row)| subject_of(row).is_none_or(|told| told == subject));
+        for (_, row) in rows.iter_mut() {
+            if subject_of(row).is_none() && row.is_ok() {
+                *row = Err("the row has no `subject`, and the file holds several subjects".to_owned());
+            }
+        }
+        return Ok(());
     }
+    let nothing_read = rows.iter().all(|(_, row)| row.is_err());
+    if located.own || nothing_read || (told.is_empty() && !config.subject) {
+        return Ok(());
+    }
+    let seen = if told.is_empty() {
+        "there is no column `subject`".to_owned()
+    } else {
+        let names: Vec<&str> = told.iter().take(SUBJECTS_NAMED).map(String::as_str).collect();
+        format!("column `subject` has {}", names.join(", "))
+    };
+    let message = format!(
+        "nothing shows which rows are {subject}'s, which task {} asks for: {seen}, and no file or folder is named {subject}",
+        config.task
+    );
+    Err(Error::dataset(&located.path, message))
+}
+
+fn subject_of(row: &std::result::Result<Row, String>) -> Option<String> {
+    row.as_ref().ok()?.get("subject")?.as_str().map(str::to_owned)
 }
 
 /// Every row gets every column, as a table has them: what a row lacks is null.
@@ -193,11 +230,17 @@ mod tests {
     fn rows_share_their_columns_and_keep_their_lines() {
         let folder = tempfile::tempdir().unwrap();
         let file = write(&folder, "rows.jsonl", "{\"q\": \"a\"}\n\n{\"q\": \"b\", \"hint\": \"h\"}\n");
-        let (task, bad) =
+        let Loaded { task, bad, .. } =
             load(config(json!({"task": "t", "doc_to_text": "q", "doc_to_target": "q"})), &file, 0).unwrap();
         assert!(bad.is_empty());
         assert_eq!(task.docs[0].fields["hint"], Value::Null);
         assert_eq!(task.docs.iter().map(|doc| doc.line).collect::<Vec<_>>(), [1, 3]);
+    }
+
+    fn logic() -> TaskConfig {
+        let yaml = json!({"task": "ceval-valid_logic", "dataset_name": "logic", "validation_split": "val",
+            "fewshot_split": "dev", "doc_to_text": "q", "doc_to_target": "q"});
+        TaskConfig { subject: true, ..config(yaml) }
     }
 
     #[test]
@@ -206,11 +249,31 @@ mod tests {
         let rows = "{\"subject\": \"law\", \"q\": \"1\"}\n{\"subject\": \"logic\", \"q\": \"2\"}\n";
         write(&folder, "val.jsonl", rows);
         write(&folder, "dev.jsonl", rows);
-        let yaml = json!({"task": "ceval-valid_logic", "dataset_name": "logic", "validation_split": "val",
-            "fewshot_split": "dev", "doc_to_text": "q", "doc_to_target": "q"});
-        let (task, _) = load(config(yaml), folder.path(), 1).unwrap();
+        let task = load(logic(), folder.path(), 1).unwrap().task;
         assert_eq!((task.docs.len(), task.fewshot_docs.len()), (1, 1));
         assert_eq!(task.docs[0].fields["q"], "2");
+    }
+
+    #[test]
+    fn a_row_whose_subject_cannot_be_told_is_counted() {
+        let folder = tempfile::tempdir().unwrap();
+        let rows = "{\"subject\": \"law\", \"q\": \"1\"}\n{broken\n{\"subject\": \"logic\", \"q\": \"2\"}\n{\"q\": \"3\"}\n";
+        write(&folder, "val.jsonl", rows);
+        let loaded = load(logic(), folder.path(), 0).unwrap();
+        assert_eq!(loaded.task.docs.len(), 1);
+        assert_eq!(loaded.bad.iter().map(|row| row.line).collect::<Vec<_>>(), [2, 4]);
+    }
+
+    #[test]
+    fn rows_that_nothing_shows_to_be_the_subject_s_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let refused = |file: &Path| load(logic(), file, 0).err().unwrap().to_string();
+        let other = write(&folder, "val.jsonl", "{\"subject\": \"law\", \"q\": \"1\"}\n");
+        assert!(refused(&other).contains("column `subject` has law"), "{}", refused(&other));
+        let none = write(&folder, "rows.jsonl", "{\"q\": \"1\"}\n");
+        assert!(refused(&none).contains("no column `subject`"), "{}", refused(&none));
+        let named = write(&folder, "logic_val.jsonl", "{\"q\": \"1\"}\n");
+        assert_eq!(load(logic(), &named, 0).unwrap().task.docs.len(), 1);
     }
 
     #[test]
@@ -223,7 +286,7 @@ mod tests {
         );
         let yaml = json!({"task": "t", "process_docs": {"!function": "anneal.multiple_choice_docs"},
             "validation_split": "val", "fewshot_split": "dev", "doc_to_text": "question", "doc_to_target": "gold"});
-        let (task, bad) = load(config(yaml.clone()), &file, 0).unwrap();
+        let Loaded { task, bad, .. } = load(config(yaml.clone()), &file, 0).unwrap();
         assert_eq!((task.docs.len(), bad.len()), (1, 1));
         assert_eq!((bad[0].row, bad[0].line), (2, 2));
         assert!(bad[0].reason.contains("choices"), "{}", bad[0].reason);

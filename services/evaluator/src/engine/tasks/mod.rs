@@ -4,17 +4,19 @@ mod catalog;
 mod config;
 mod docs;
 mod functions;
+mod group_file;
+mod naming;
 mod splits;
 mod task;
 mod template;
 mod yaml;
 
-pub use catalog::{Group, Selection, builtin_names, select};
+pub use catalog::{Group, GroupMetric, Selection, builtin_names, select};
 pub use config::{
     FewshotConfig, Field, FilterConfig, FilterStep, GenerationArguments, MatchOptions, MetricConfig,
     OutputType, Sampler, TaskConfig, Until,
 };
-pub use docs::{BadRow, load};
+pub use docs::{BadRow, Loaded, load};
 pub use functions::{Function, Row};
 pub use task::{Doc, Task};
 

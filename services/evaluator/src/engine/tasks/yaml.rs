@@ -9,22 +9,10 @@ use super::config::TaskConfig;
 use crate::engine::error::{Error, Result};
 
 /// Includes within includes; deeper means a cycle.
-const MAX_INCLUDES: usize = 8;
-
-/// Reads a task file and what it includes.
-pub(super) fn read_file(path: &Path) -> Result<TaskConfig> {
-    let merged = read_merged(path, 0)?;
-    parse_config(&path.display().to_string(), Value::Object(merged))
-}
+pub(super) const MAX_INCLUDES: usize = 8;
 
 /// Checks a task's fields.
 pub(super) fn parse_config(name: &str, value: Value) -> Result<TaskConfig> {
-    if value.get("group").is_some() {
-        return Err(Error::task(
-            name,
-            "not supported yet: a group file of your own; name its tasks one by one",
-        ));
-    }
     let config: TaskConfig =
         serde_json::from_value(value).map_err(|error| Error::task(name, error.to_string()))?;
     for metric in config.metric_list.iter().flatten() {
@@ -38,16 +26,27 @@ pub(super) fn parse_config(name: &str, value: Value) -> Result<TaskConfig> {
     Ok(config)
 }
 
-fn read_merged(path: &Path, depth: usize) -> Result<Map<String, Value>> {
+/// The fields of a task file and of what it includes.
+pub(super) fn read_merged(path: &Path, depth: usize) -> Result<Map<String, Value>> {
     let name = path.display().to_string();
     if depth > MAX_INCLUDES {
         return Err(Error::task(name, "include: task files include each other in a circle"));
     }
     let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
-    let mut fields = parse_text(&name, &text)?;
+    let fields = parse_text(&name, &text)?;
+    with_include(&name, fields, path.parent().unwrap_or(Path::new(".")), depth)
+}
+
+/// Fields laid over those of the file that they include.
+pub(super) fn with_include(
+    name: &str,
+    mut fields: Map<String, Value>,
+    folder: &Path,
+    depth: usize,
+) -> Result<Map<String, Value>> {
     let Some(include) = fields.remove("include") else { return Ok(fields) };
-    let include = include.as_str().ok_or_else(|| Error::task(&name, "include: expected a file's name"))?;
-    let base: PathBuf = path.parent().unwrap_or(Path::new(".")).join(include);
+    let include = include.as_str().ok_or_else(|| Error::task(name, "include: expected a file's name"))?;
+    let base: PathBuf = folder.join(include);
     let mut merged = read_merged(&base, depth + 1)?;
     merged.extend(fields);
     Ok(merged)
@@ -114,7 +113,8 @@ mod tests {
         .unwrap();
         let file = folder.path().join("a.yaml");
         std::fs::write(&file, "include: _base\ntask: mine\nnum_fewshot: 0\nprocess_docs: !function utils.hellaswag_docs\ndoc_to_target: 3\n").unwrap();
-        let config = read_file(&file).unwrap();
+        let merged = read_merged(&file, 0).unwrap();
+        let config = parse_config("a.yaml", Value::Object(merged)).unwrap();
         assert_eq!((config.num_fewshot, config.output_type), (Some(0), OutputType::MultipleChoice));
         assert_eq!(config.process_docs.unwrap().function, Function::HellaswagDocs);
         assert_eq!(config.doc_to_target, Some(Field::Index(3)));
@@ -146,6 +146,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a.yaml");
         std::fs::write(&file, "include: a.yaml\n").unwrap();
-        assert!(read_file(&file).unwrap_err().to_string().contains("circle"));
+        assert!(read_merged(&file, 0).unwrap_err().to_string().contains("circle"));
     }
 }
