@@ -266,6 +266,23 @@ async fn echo() -> String {
     url
 }
 
+/// Credits that are taken, and an audit that says as its difference whether the first workspace was asked for.
+fn script_credits(bus: &Bus, stop: &CancellationToken) {
+    let (to, until) = (bus.clone(), stop.clone());
+    tasks::spawn(rpc::TOP_UP, async move {
+        let top_up = |_: anneal_bus::Request<TopUp>| async move { Ok::<_, Refusal>(Done {}) };
+        to.serve(rpc::TOP_UP, "billing", until, top_up).await.unwrap();
+    });
+    let (to, until) = (bus.clone(), stop.clone());
+    tasks::spawn(rpc::AUDIT, async move {
+        let audit = |request: anneal_bus::Request<AuditRequest>| async move {
+            let is_first = request.body.workspace == WorkspaceId::from_u128(1);
+            Ok::<_, Refusal>(AuditReply { rows: vec![], difference: Microcredits(i64::from(is_first)) })
+        };
+        to.serve(rpc::AUDIT, "billing", until, audit).await.unwrap();
+    });
+}
+
 /// Billing that holds 100 for everything, unless it is to refuse.
 fn script_billing(
     bus: &Bus,
@@ -274,6 +291,7 @@ fn script_billing(
     poor: &Arc<AtomicBool>,
     gate: &Arc<tokio::sync::RwLock<()>>,
 ) {
+    script_credits(bus, stop);
     let billed: Arc<Mutex<HashMap<TaskId, WorkspaceId>>> = Arc::default();
     let answer = |subject: &'static str, work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
         tasks::spawn(subject, work);
@@ -333,26 +351,6 @@ fn script_billing(
                 })
             };
             to.serve(rpc::QUOTE, "billing", until, quote).await.unwrap();
-        }),
-    );
-    let (to, until) = (bus.clone(), stop.clone());
-    answer(
-        rpc::TOP_UP,
-        Box::pin(async move {
-            let top_up = |_: anneal_bus::Request<TopUp>| async move { Ok::<_, Refusal>(Done {}) };
-            to.serve(rpc::TOP_UP, "billing", until, top_up).await.unwrap();
-        }),
-    );
-    let (to, until) = (bus.clone(), stop.clone());
-    answer(
-        rpc::AUDIT,
-        Box::pin(async move {
-            // Says whose charges were asked for, as a difference.
-            let audit = |request: anneal_bus::Request<AuditRequest>| async move {
-                let is_first = request.body.workspace == WorkspaceId::from_u128(1);
-                Ok::<_, Refusal>(AuditReply { rows: vec![], difference: Microcredits(i64::from(is_first)) })
-            };
-            to.serve(rpc::AUDIT, "billing", until, audit).await.unwrap();
         }),
     );
     let (to, until) = (bus.clone(), stop.clone());
