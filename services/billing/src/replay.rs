@@ -1,4 +1,4 @@
-//! The audit: every charge recomputed from the streams themselves, apart from the books.
+//! The audit: every charge of a workspace recomputed from the streams themselves, apart from the books.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,51 +28,54 @@ const BETWEEN: Duration = Duration::from_millis(700);
 /// A reply is at most a megabyte.
 const MOST_ROWS: usize = 4_000;
 
-/// What the books hold at one moment.
+/// What the books hold of a workspace at one moment.
 struct Books {
     charged: BTreeMap<TaskId, Microcredits>,
     terms: BTreeMap<TaskId, Terms>,
-    facts: BTreeMap<EventId, (WorkspaceId, TimedFact)>,
+    facts: BTreeMap<EventId, TimedFact>,
 }
 
 impl Billing {
-    /// Reads `USAGE` and `EVENTS` from their start, recomputes every charge and compares it with the ledger.
+    /// Reads `USAGE` and `EVENTS` from their start, recomputes every charge of the workspace and compares it with
+    /// the ledger.
     ///
     /// A fact in a stream that was not charged for counts, once it was given a few seconds to arrive. A fact that was
     /// charged for and is no longer in a stream (it was wiped) is taken from billing's own journal.
-    pub(crate) async fn audit(&self, bus: &Bus) -> Result<AuditReply, Error> {
+    pub(crate) async fn audit(&self, bus: &Bus, workspace: WorkspaceId) -> Result<AuditReply, Error> {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let streamed = read_streams(bus).await?;
-            let books = self.books().await?;
+            let streamed = read_streams(bus, workspace).await?;
+            let books = self.books(workspace).await?;
             let late = streamed.keys().filter(|event| !books.facts.contains_key(event)).count();
             if late == 0 || attempt == ATTEMPTS {
                 if late > 0 {
                     tracing::warn!(late, "facts in the streams are not charged for yet");
                 }
-                return compare(&books, &streamed);
+                return compare(workspace, &books, &streamed);
             }
             tokio::time::sleep(BETWEEN).await;
         }
     }
 
-    async fn books(&self) -> Result<Books, Error> {
+    async fn books(&self, workspace: WorkspaceId) -> Result<Books, Error> {
         self.store
-            .transaction(|tx| async move {
-                let charged = store::charged_by_task(&*tx).await?;
-                let terms = store::all_terms(&*tx).await?;
-                Ok(Books { charged, terms, facts: store::all_facts(&*tx).await? })
+            .transaction(move |tx| async move {
+                let charged = store::charged_by_task(&*tx, workspace).await?;
+                let terms = store::terms_by_task(&*tx, workspace).await?;
+                Ok(Books { charged, terms, facts: store::facts_of(&*tx, workspace).await? })
             })
             .await
     }
 }
 
-async fn read_streams(bus: &Bus) -> Result<BTreeMap<EventId, (WorkspaceId, TimedFact)>, Error> {
+async fn read_streams(bus: &Bus, workspace: WorkspaceId) -> Result<BTreeMap<EventId, TimedFact>, Error> {
     let mut facts = BTreeMap::new();
     let mut keep = |read: Result<Option<Fact>, String>| {
-        if let Ok(Some((event, workspace, fact))) = read {
-            facts.insert(event, (workspace, fact));
+        if let Ok(Some((event, of, fact))) = read
+            && of == workspace
+        {
+            facts.insert(event, fact);
         }
     };
     bus.replay(&stream::USAGE, |delivery| keep(read_usage(&delivery))).await?;
@@ -81,13 +84,14 @@ async fn read_streams(bus: &Bus) -> Result<BTreeMap<EventId, (WorkspaceId, Timed
 }
 
 fn compare(
+    workspace: WorkspaceId,
     books: &Books,
-    streamed: &BTreeMap<EventId, (WorkspaceId, TimedFact)>,
+    streamed: &BTreeMap<EventId, TimedFact>,
 ) -> Result<AuditReply, Error> {
     let mut bills: BTreeMap<TaskId, Bill> = BTreeMap::new();
     let lost = books.facts.iter().filter(|(event, _)| !streamed.contains_key(event)).map(|(_, fact)| fact);
-    for (workspace, fact) in streamed.values().chain(lost) {
-        bills.entry(fact.task).or_insert_with(|| Bill::new(fact.task, *workspace)).learn(fact);
+    for fact in streamed.values().chain(lost) {
+        bills.entry(fact.task).or_insert_with(|| Bill::new(fact.task, workspace)).learn(fact);
     }
     for (task, bill) in &mut bills {
         // The fact of the launch was lost with its stream: the hold that was placed before it says the same.

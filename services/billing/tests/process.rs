@@ -12,8 +12,8 @@ use anneal_contracts::{
     Envelope, Trace,
     event::{AnyTaskEvent, RequeueReason, TaskClaimed, TaskEvent, TaskFinished, TaskQueued, TaskRequeued},
     rpc::{
-        AuditReply, BalanceReply, BalanceRequest, BillReply, BillRequest, Done, LedgerReply, LedgerRequest,
-        PlaceHold, PlaceHoldReply, PricesReply, QuoteReply, QuoteRequest, ReleaseHold, TopUp,
+        AuditReply, AuditRequest, BalanceReply, BalanceRequest, BillReply, BillRequest, Done, LedgerReply,
+        LedgerRequest, PlaceHold, PlaceHoldReply, PricesReply, QuoteReply, QuoteRequest, ReleaseHold, TopUp,
     },
     subject::{self, rpc},
     usage::UsageReported,
@@ -166,7 +166,7 @@ impl World {
     }
 
     async fn audited(&self) -> AuditReply {
-        let audit: AuditReply = self.ask(rpc::AUDIT, &Done {}).await;
+        let audit: AuditReply = self.ask(rpc::AUDIT, &AuditRequest { workspace: self.workspace }).await;
         assert_eq!(audit.difference, Microcredits::ZERO, "{audit:?}");
         audit
     }
@@ -239,6 +239,9 @@ async fn a_task_is_quoted_held_metered_captured_and_released_through_crashes() {
         world.audited().await.rows.iter().any(|row| row.charged == Microcredits(140_000))
     })
     .await;
+    let stranger = AuditRequest { workspace: WorkspaceId::new() };
+    let seen: AuditReply = world.ask(rpc::AUDIT, &stranger).await;
+    assert!(seen.rows.is_empty(), "a workspace sees no other's charges");
     let bill = world.bill(task).await;
     assert_eq!(bill.running_ms, 84_000);
     assert_eq!(bill.credited, Microcredits(40_000));

@@ -8,11 +8,13 @@
 mod access;
 mod app;
 mod background;
+mod builtins;
 mod config;
 mod datasets;
 mod deployments;
 mod discarded;
 mod error;
+mod form;
 mod http;
 mod models;
 mod projections;

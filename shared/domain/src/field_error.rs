@@ -1,9 +1,10 @@
 //! One wrong field of a request.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A field that breaks a rule, named by its path in the request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct FieldError {
     /// Path such as `spec.lora.rank`.
     pub field: String,

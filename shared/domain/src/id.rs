@@ -6,6 +6,10 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema, schema::ObjectBuilder, schema::Type},
+};
 use uuid::Uuid;
 
 /// Text that is no id of the wanted kind.
@@ -81,6 +85,18 @@ macro_rules! ids {
                 text.parse().map_err(de::Error::custom)
             }
         }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .pattern(Some(concat!("^", $prefix, "-[0-9a-f]{32}$")))
+                    .description(Some(concat!("The id of ", $article, ".")))
+                    .into()
+            }
+        }
+
+        impl ToSchema for $name {}
     )*};
 }
 

@@ -3,11 +3,18 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema, schema::ObjectBuilder, schema::Type},
+};
 
 /// A display name: 1 to 128 characters, none of them control characters. It never forms a path, subject or header.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(String);
+
+/// Characters of the longest name.
+const LONGEST: usize = 128;
 
 /// Text that is no name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +26,7 @@ impl TryFrom<String> for Name {
 
     fn try_from(text: String) -> Result<Self, InvalidName> {
         let trimmed = text.trim();
-        let fits = (1..=128).contains(&trimmed.chars().count()) && !trimmed.chars().any(char::is_control);
+        let fits = (1..=LONGEST).contains(&trimmed.chars().count()) && !trimmed.chars().any(char::is_control);
         if fits { Ok(Self(trimmed.to_owned())) } else { Err(InvalidName) }
     }
 }
@@ -41,6 +48,19 @@ impl fmt::Display for Name {
         f.write_str(&self.0)
     }
 }
+
+impl PartialSchema for Name {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .description(Some("1 to 128 characters, none of them control characters."))
+            .min_length(Some(1))
+            .max_length(Some(LONGEST))
+            .into()
+    }
+}
+
+impl ToSchema for Name {}
 
 #[cfg(test)]
 mod tests {

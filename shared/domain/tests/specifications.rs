@@ -117,6 +117,16 @@ fn parallel_sizes_must_divide_the_pool() {
 }
 
 #[test]
+fn what_the_engine_refuses_is_refused_before_it_is_queued() {
+    let refused_once = |changes: Value, field: &str| {
+        assert_eq!(refused(training(&changes)), [field], "{changes}");
+    };
+    refused_once(json!({"method": "full", "full": {"flash_attention": false}}), "spec.full.flash_attention");
+    let large = json!({"micro_batch_size": 65_536, "gradient_accumulation_steps": 17});
+    refused_once(large, "spec.gradient_accumulation_steps");
+}
+
+#[test]
 fn options_that_would_not_act_are_refused() {
     let full = |changes: Value| merged(training(&json!({"method": "full"})), &changes);
     // The default rate of full fine-tuning is 2e-5.
@@ -160,6 +170,14 @@ fn evaluations() {
     assert_eq!(refused(spec(json!([row(0), row(0)]))), ["spec.datasets[1].alias"]);
     let bad = json!([{"benchmark": "../x", "dataset": DATASET, "limit": 0}]);
     assert_eq!(refused(spec(bad)), ["spec.datasets[0].benchmark", "spec.datasets[0].limit"]);
+    for (benchmark, limit, wrong) in [
+        ("humaneval", json!(1), "benchmark"),
+        ("arc_easy", json!(u64::MAX), "limit"),
+        ("mmlu", json!(10_000_001), "limit"),
+    ] {
+        let one = json!([{"benchmark": benchmark, "dataset": DATASET, "limit": limit}]);
+        assert_eq!(refused(spec(one)), [format!("spec.datasets[0].{wrong}")]);
+    }
     for (count, free) in [(1, true), (2, true), (3, false)] {
         let TaskSpec::Evaluation(evaluation) = serde_json::from_value(spec(json!(rows(count)))).unwrap()
         else {

@@ -1,11 +1,10 @@
-//! Recompute every charge.
+//! Recompute every charge of a workspace.
 
 use anneal_bus::Bus;
-use anneal_contracts::rpc::AuditReply;
-use serde_json::Value;
+use anneal_contracts::rpc::{AuditReply, AuditRequest};
 
 use crate::{Billing, Error};
 
-pub(crate) async fn audit(billing: Billing, bus: Bus, _request: Value) -> Result<AuditReply, Error> {
-    billing.audit(&bus).await
+pub(crate) async fn audit(billing: Billing, bus: Bus, request: AuditRequest) -> Result<AuditReply, Error> {
+    billing.audit(&bus, request.workspace).await
 }

@@ -117,9 +117,13 @@ pub async fn overdue_holds<C: ConnectionTrait>(db: &C, placed_before_ms: i64) ->
     tasks(db, sql, [placed_before_ms.into()]).await
 }
 
-/// How every task is charged, as far as that is known.
-pub async fn all_terms<C: ConnectionTrait>(db: &C) -> Result<BTreeMap<TaskId, Terms>, Error> {
-    let rows = db.rows("SELECT task, terms, estimate FROM bills WHERE terms IS NOT NULL", []).await?;
+/// How every task of a workspace is charged, as far as that is known.
+pub async fn terms_by_task<C: ConnectionTrait>(
+    db: &C,
+    workspace: WorkspaceId,
+) -> Result<BTreeMap<TaskId, Terms>, Error> {
+    let sql = "SELECT task, terms, estimate FROM bills WHERE terms IS NOT NULL AND workspace = $1";
+    let rows = db.rows(sql, [workspace.to_string().into()]).await?;
     let pairs = rows.iter().map(|row| Ok(read_terms(row)?.map(|terms| (text_id(row, "task"), terms))));
     pairs
         .filter_map(Result::transpose)

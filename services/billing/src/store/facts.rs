@@ -20,14 +20,18 @@ pub async fn record(tx: &Tx, event: EventId, workspace: WorkspaceId, fact: &Time
     Ok(())
 }
 
-/// Every fact that was charged for.
-pub async fn all<C: ConnectionTrait>(db: &C) -> Result<BTreeMap<EventId, (WorkspaceId, TimedFact)>, Error> {
-    let rows = db.rows("SELECT event_id, workspace, body FROM facts", []).await?;
+/// Every fact of a workspace that was charged for.
+pub async fn of_workspace<C: ConnectionTrait>(
+    db: &C,
+    workspace: WorkspaceId,
+) -> Result<BTreeMap<EventId, TimedFact>, Error> {
+    let sql = "SELECT event_id, body FROM facts WHERE workspace = $1";
+    let rows = db.rows(sql, [workspace.to_string().into()]).await?;
     rows.iter()
         .map(|row| {
             let body: String = row.try_get("", "body")?;
             let fact = serde_json::from_str(&body).map_err(|_| unusable("body"))?;
-            Ok((text_id(row, "event_id")?, (text_id(row, "workspace")?, fact)))
+            Ok((text_id(row, "event_id")?, fact))
         })
         .collect()
 }

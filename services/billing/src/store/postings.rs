@@ -75,12 +75,16 @@ pub async fn of_workspace<C: ConnectionTrait>(
     read(&db.rows(&sql, [workspace.to_string().into(), after.into()]).await?)
 }
 
-/// What the ledger charged every task: captured minus credited.
-pub async fn charged_by_task<C: ConnectionTrait>(db: &C) -> Result<BTreeMap<TaskId, Microcredits>, Error> {
+/// What the ledger charged every task of a workspace: captured minus credited.
+pub async fn charged_by_task<C: ConnectionTrait>(
+    db: &C,
+    workspace: WorkspaceId,
+) -> Result<BTreeMap<TaskId, Microcredits>, Error> {
     let sql =
         "SELECT task, CAST(sum(CASE reason WHEN 'capture' THEN amount ELSE -amount END) AS BIGINT) AS charged
-               FROM postings WHERE task IS NOT NULL AND reason IN ('capture', 'credit') GROUP BY task";
-    let rows = db.rows(sql, []).await?;
+               FROM postings WHERE workspace = $1 AND task IS NOT NULL AND reason IN ('capture', 'credit')
+               GROUP BY task";
+    let rows = db.rows(sql, [workspace.to_string().into()]).await?;
     rows.iter().map(|row| Ok((text_id(row, "task")?, Microcredits(row.try_get("", "charged")?)))).collect()
 }
 

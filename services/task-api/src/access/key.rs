@@ -48,15 +48,26 @@ pub(crate) async fn authenticate(db: &impl Sql, text: &str) -> Result<(ApiKeyId,
         workspace: String,
         role: String,
         secret_sha256: String,
+        user_id: Option<String>,
+        user_role: Option<String>,
     }
     let (id, secret) = split(text).ok_or(Error::Unauthorized)?;
-    let sql = "SELECT workspace, role, secret_sha256 FROM api_keys WHERE id = $1 AND revoked_at_ms IS NULL";
+    let sql = "SELECT k.workspace, k.role, k.secret_sha256, k.user_id, u.role AS user_role
+               FROM api_keys k LEFT JOIN users u ON u.id = k.user_id
+               WHERE k.id = $1 AND k.revoked_at_ms IS NULL";
     let row: Row = one(db, sql, [id.to_string().into()]).await?.ok_or(Error::Unauthorized)?;
     if !bool::from(hash(secret).as_bytes().ct_eq(row.secret_sha256.as_bytes())) {
         return Err(Error::Unauthorized);
     }
     let workspace = row.workspace.parse().map_err(|_| Error::stored("workspace id"))?;
-    let role = Role::parse(&row.role).ok_or(Error::stored("role"))?;
+    let role = |text: &str| Role::parse(text).ok_or(Error::stored("role"));
+    let own = role(&row.role)?;
+    // A user's key does what the user may, and nothing when the user is gone.
+    let role = match (row.user_id, row.user_role) {
+        (None, _) => own,
+        (Some(_), Some(users)) => own.min(role(&users)?),
+        (Some(_), None) => return Err(Error::Unauthorized),
+    };
     Ok((id, workspace, role))
 }
 

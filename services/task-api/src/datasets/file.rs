@@ -2,6 +2,7 @@
 
 use anneal_artifacts::Stored;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Checked;
 
@@ -14,7 +15,7 @@ const SPLITS: [(&str, &[&str]); 4] = [
 ];
 
 /// A file as it is stored, with what was found in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub(crate) struct StoredFile {
     /// Where it lies in the dataset.
     pub(crate) path: String,

@@ -8,4 +8,6 @@ mod row;
 pub(crate) use archive::{is_archive, unpack};
 pub(crate) use check::{Checked, Wanted, check};
 pub(crate) use file::StoredFile;
-pub(crate) use row::{DatasetRow, NewVersion, add_version, builtin, delete, find, list, version, versions};
+pub(crate) use row::{
+    DatasetRow, NewVersion, add_version, builtin, delete, find, list, readable, version, versions,
+};

@@ -10,7 +10,7 @@ use sea_orm::{FromQueryResult, Value};
 
 use super::StoredFile;
 use crate::{
-    Error, discarded,
+    Error, builtins, discarded,
     store::{all, for_update, from_json, one, to_json},
     tasks,
 };
@@ -74,27 +74,40 @@ const SELECT: &str =
     v.invalid_rows, v.size_bytes, v.characters, v.sha256, v.prefix, v.manifest_sha256, v.file_name, v.files,
     v.preview, v.errors, d.created_at_ms
   FROM datasets d JOIN dataset_versions v ON v.dataset = d.id AND v.version = d.version
-  WHERE d.workspace = $1";
+  WHERE";
+/// Which rows a workspace ($1) may read; $2 is where the platform's own are.
+const READABLE: &str = "(d.workspace = $1 OR (d.workspace = $2 AND d.builtin = 1))";
 
 /// The dataset of this workspace.
 pub(crate) async fn find(db: &impl Sql, workspace: WorkspaceId, id: DatasetId) -> Result<DatasetRow, Error> {
-    let sql = format!("{SELECT} AND d.id = $2");
+    let sql = format!("{SELECT} d.workspace = $1 AND d.id = $2");
     let row = one(db, &sql, [workspace.to_string().into(), id.to_string().into()]).await?;
     row.ok_or_else(|| Error::not_found("dataset"))
 }
 
-/// The dataset of this workspace in one of its versions; the newest when none is named.
+/// A dataset that this workspace may use: its own, or one of the platform's.
+pub(crate) async fn readable(
+    db: &impl Sql,
+    workspace: WorkspaceId,
+    id: DatasetId,
+) -> Result<DatasetRow, Error> {
+    let sql = format!("{SELECT} {READABLE} AND d.id = $3");
+    let row = one(db, &sql, [workspace.to_string().into(), builtins::home(), id.to_string().into()]).await?;
+    row.ok_or_else(|| Error::not_found("dataset"))
+}
+
+/// As [`readable`], in one of its versions; the newest when none is named.
 pub(crate) async fn version(
     db: &impl Sql,
     workspace: WorkspaceId,
     id: DatasetId,
     version: Option<i64>,
 ) -> Result<DatasetRow, Error> {
-    let newest = find(db, workspace, id).await?;
+    let newest = readable(db, workspace, id).await?;
     match version.filter(|version| *version != newest.version) {
         None => Ok(newest),
         Some(version) => {
-            let older = all_versions(db, &newest, Some(version + 1), 1).await?.into_iter().next();
+            let older = all_versions(db, &newest, version.checked_add(1), 1).await?.into_iter().next();
             older.filter(|row| row.version == version).ok_or_else(|| Error::not_found("version"))
         }
     }
@@ -108,7 +121,7 @@ pub(crate) async fn versions(
     before: Option<i64>,
     limit: u32,
 ) -> Result<Vec<DatasetRow>, Error> {
-    let newest = find(db, workspace, id).await?;
+    let newest = readable(db, workspace, id).await?;
     all_versions(db, &newest, before, u64::from(limit) + 1).await
 }
 
@@ -125,27 +138,25 @@ async fn all_versions(
     all(db, &sql, [newest.id.clone().into(), before.unwrap_or(i64::MAX).into()]).await
 }
 
-/// The newest dataset registered as built-in under this name.
-pub(crate) async fn builtin(
-    db: &impl Sql,
-    workspace: WorkspaceId,
-    name: &str,
-) -> Result<Option<DatasetRow>, Error> {
-    let sql = format!("{SELECT} AND d.builtin = 1 AND d.name = $2 ORDER BY d.id DESC LIMIT 1");
-    one(db, &sql, [workspace.to_string().into(), name.into()]).await
+/// The platform's newest dataset of this name.
+pub(crate) async fn builtin(db: &impl Sql, name: &str) -> Result<Option<DatasetRow>, Error> {
+    let sql =
+        format!("{SELECT} d.workspace = $1 AND d.builtin = 1 AND d.name = $2 ORDER BY d.id DESC LIMIT 1");
+    one(db, &sql, [builtins::home(), name.into()]).await
 }
 
-/// Datasets, newest first, one more than `limit` where there are more.
+/// Datasets that this workspace may use, newest first, one more than `limit` where there are more.
 pub(crate) async fn list(
     db: &impl Sql,
     workspace: WorkspaceId,
     kind: Option<&str>,
-    before: Option<&str>,
+    before: Option<DatasetId>,
     limit: u32,
 ) -> Result<Vec<DatasetRow>, Error> {
-    let mut sql = SELECT.to_owned();
-    let mut values: Vec<Value> = vec![workspace.to_string().into()];
-    for (condition, value) in [("v.kind =", kind), ("d.id <", before)] {
+    let mut sql = format!("{SELECT} {READABLE}");
+    let mut values: Vec<Value> = vec![workspace.to_string().into(), builtins::home()];
+    let before = before.map(|before| before.to_string());
+    for (condition, value) in [("v.kind =", kind), ("d.id <", before.as_deref())] {
         if let Some(value) = value {
             values.push(value.into());
             sql = format!("{sql} AND {condition} ${}", values.len());
@@ -289,6 +300,7 @@ pub(crate) async fn delete(tx: &Tx, workspace: WorkspaceId, id: DatasetId) -> Re
     // A task that is being created with it waits here, or is seen below.
     let lock = format!("SELECT id FROM datasets WHERE id = $1{}", for_update(tx));
     tx.row(&lock, [row.id.clone().into()]).await?;
+    builtins::unused_elsewhere(tx, workspace, &row.id).await?;
     if let Some(by) = tasks::user_of(tx, workspace, &row.id).await? {
         return Err(Error::conflict(format!("the dataset is used by {by}: end that first")));
     }

@@ -6,7 +6,7 @@ use anneal_domain::{
     id::{DeploymentId, ModelId, WorkspaceId},
 };
 use anneal_store::{Sql, Tx};
-use sea_orm::FromQueryResult;
+use sea_orm::{FromQueryResult, Value};
 
 use crate::{
     Error, models,
@@ -26,9 +26,25 @@ pub(crate) struct DeploymentRow {
     pub(crate) created_at_ms: i64,
 }
 
-/// Deployments of a workspace that are not stopped, newest first.
-pub(crate) async fn list(db: &impl Sql, workspace: WorkspaceId) -> Result<Vec<DeploymentRow>, Error> {
-    let sql = "SELECT * FROM deployments WHERE workspace = $1 AND state <> 'stopped' ORDER BY id DESC";
+/// Deployments of a workspace that are not stopped, newest first, one more than `limit` where there are more.
+pub(crate) async fn list(
+    db: &impl Sql,
+    workspace: WorkspaceId,
+    before: Option<DeploymentId>,
+    limit: u32,
+) -> Result<Vec<DeploymentRow>, Error> {
+    let mut sql = "SELECT * FROM deployments WHERE workspace = $1 AND state <> 'stopped'".to_owned();
+    let mut values: Vec<Value> = vec![workspace.to_string().into()];
+    if let Some(before) = before {
+        sql.push_str(" AND id < $2");
+        values.push(before.to_string().into());
+    }
+    all(db, &format!("{sql} ORDER BY id DESC LIMIT {}", u64::from(limit) + 1), values).await
+}
+
+/// Deployments of a workspace that answer, newest first.
+pub(crate) async fn ready(db: &impl Sql, workspace: WorkspaceId) -> Result<Vec<DeploymentRow>, Error> {
+    let sql = "SELECT * FROM deployments WHERE workspace = $1 AND state = 'ready' ORDER BY id DESC";
     all(db, sql, [workspace.to_string().into()]).await
 }
 

@@ -3,19 +3,24 @@
 use std::{str::FromStr, time::Duration};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, error::PayloadError, web::Data};
+use anneal_domain::FieldError;
 use bytes::{Bytes, BytesMut};
 use futures::{Stream, StreamExt, future::LocalBoxFuture};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use crate::{App, Error};
+use crate::{App, Error, form};
 
-/// Largest JSON body.
-const LARGEST_BODY: usize = 1 << 20;
+/// A whole body of at most so many bytes.
+pub(crate) struct Body<const MOST: usize>(pub(crate) Bytes);
 
-/// A whole small body.
-pub(crate) struct Raw(pub(crate) Bytes);
+/// A form.
+pub(crate) type Raw = Body<{ 1 << 20 }>;
 
-impl FromRequest for Raw {
+/// A conversation: as much as the inference service takes.
+pub(crate) type LargeRaw = Body<{ 8 << 20 }>;
+
+impl<const MOST: usize> FromRequest for Body<MOST> {
     type Error = Error;
     type Future = LocalBoxFuture<'static, Result<Self, Error>>;
 
@@ -26,8 +31,8 @@ impl FromRequest for Raw {
             let app = app.ok_or(Error::stored("application"))?;
             let mut body = BytesMut::new();
             while let Some(piece) = next_piece(&app, &mut payload).await? {
-                if body.len() + piece.len() > LARGEST_BODY {
-                    return Err(Error::TooLarge(LARGEST_BODY as u64));
+                if body.len() + piece.len() > MOST {
+                    return Err(Error::TooLarge(MOST as u64));
                 }
                 body.extend_from_slice(&piece);
             }
@@ -50,26 +55,19 @@ where
     }
 }
 
-/// Reads a JSON body; what does not fit is named by its field.
+/// Reads a form out of a JSON body; everything that is wrong with it is named at once.
 pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
-    let mut json = serde_json::Deserializer::from_slice(body);
-    serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let path = error.path().to_string();
-        let inner = error.into_inner();
-        if inner.is_data() {
-            let message = inner.to_string();
-            let named = message.split('`').nth(1).filter(|_| message.starts_with("missing field"));
-            let field = match (path.as_str(), named) {
-                (".", Some(name)) => name.to_owned(),
-                (path, Some(name)) => format!("{path}.{name}"),
-                (".", None) => message.split('`').nth(1).unwrap_or("body").to_owned(),
-                (path, None) => path.to_owned(),
-            };
-            Error::field(field, message)
-        } else {
-            Error::Malformed(format!("the body is not JSON: {inner}"))
-        }
-    })
+    match read(body)? {
+        (Some(form), errors) if errors.is_empty() => Ok(form),
+        (_, errors) => Err(Error::Invalid(errors)),
+    }
+}
+
+/// As [`parse`], for a form of which more is to be checked: with a stand-in in every place that is wrong.
+pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<(Option<T>, Vec<FieldError>), Error> {
+    let value: Value = serde_json::from_slice(body)
+        .map_err(|error| Error::Malformed(format!("the body is not JSON: {error}")))?;
+    Ok(form::read("", value))
 }
 
 /// An id out of a path; what is no id names nothing.

@@ -27,6 +27,16 @@ impl Caller {
     pub(crate) fn need(&self, role: Role) -> Result<(), Error> {
         if self.role >= role { Ok(()) } else { Err(Error::Forbidden(role.as_str())) }
     }
+
+    /// Whether this is one of those who run the platform: an admin of the first workspace.
+    pub(crate) fn is_operator(&self) -> bool {
+        self.role == Role::Admin && self.workspace == access::DEFAULT_WORKSPACE
+    }
+
+    /// Refuses everyone who does not run the platform.
+    pub(crate) fn need_operator(&self) -> Result<(), Error> {
+        if self.is_operator() { Ok(()) } else { Err(Error::Forbidden("admin of the first workspace")) }
+    }
 }
 
 impl FromRequest for Caller {

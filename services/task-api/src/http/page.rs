@@ -1,7 +1,9 @@
 //! Lists by cursor.
 
-use serde::Serialize;
-use utoipa::ToSchema;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use crate::Error;
 
@@ -24,6 +26,30 @@ pub(crate) fn limit_of(limit: Option<u32>) -> Result<u32, Error> {
     match limit.unwrap_or(DEFAULT_LIMIT) {
         limit @ 1..=LARGEST_LIMIT => Ok(limit),
         _ => Err(Error::field("limit", "must be 1 to 100")),
+    }
+}
+
+/// The item after which a page begins.
+pub(crate) fn cursor_of<Id: FromStr>(cursor: Option<&str>) -> Result<Option<Id>, Error> {
+    let read = cursor.map(str::parse).transpose();
+    read.map_err(|_| Error::field("cursor", "give `next_cursor` of a page"))
+}
+
+/// Which page is wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct PageFilter {
+    /// 1 to 100.
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+impl PageFilter {
+    /// How many items, and after which one.
+    pub(crate) fn bounds<Id: FromStr>(&self) -> Result<(u32, Option<Id>), Error> {
+        Ok((limit_of(self.limit)?, cursor_of(self.cursor.as_deref())?))
     }
 }
 

@@ -2,8 +2,9 @@
 
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use anneal_bus::RequestError;
+use anneal_datasets::RowError;
+use anneal_domain::FieldError;
 use serde::Serialize;
-use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::Error;
@@ -21,11 +22,25 @@ pub(crate) struct Problem {
     /// What is wrong and what to do.
     detail: String,
     /// Every wrong field, or row.
-    #[schema(value_type = Vec<Object>)]
-    errors: Vec<Value>,
+    errors: Vec<ProblemPlace>,
     /// With rows: how many cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
     invalid_count: Option<u64>,
+}
+
+/// One place of a request that is wrong.
+#[derive(Debug, Serialize, ToSchema)]
+struct ProblemPlace {
+    /// The file of an upload of several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    /// The row of an uploaded file, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    /// The field, such as `spec.lora.rank`; of a row, its column.
+    field: Option<String>,
+    /// What is wrong and what to do.
+    message: String,
 }
 
 impl ResponseError for Error {
@@ -84,7 +99,7 @@ impl ResponseError for Error {
     }
 }
 
-fn detail(error: &Error) -> String {
+pub(super) fn detail(error: &Error) -> String {
     match error {
         Error::Store(_) => "the database does not answer now: try again".to_owned(),
         Error::Stored(_) => "something stored cannot be read: this is our fault, and logged".to_owned(),
@@ -96,17 +111,26 @@ fn detail(error: &Error) -> String {
     }
 }
 
-fn errors(error: &Error) -> Vec<Value> {
+fn errors(error: &Error) -> Vec<ProblemPlace> {
     match error {
         Error::Invalid(fields) => {
-            fields.iter().map(|error| json!({ "field": error.field, "message": error.message })).collect()
+            let place = |wrong: &FieldError| ProblemPlace {
+                file: None,
+                line: None,
+                field: Some(wrong.field.clone()),
+                message: wrong.message.clone(),
+            };
+            fields.iter().map(place).collect()
         }
-        Error::InvalidRows { errors, .. } => errors
-            .iter()
-            .map(|error| {
-                json!({ "file": error.file, "line": error.line, "field": error.field, "message": error.reason })
-            })
-            .collect(),
+        Error::InvalidRows { errors, .. } => {
+            let place = |wrong: &RowError| ProblemPlace {
+                file: wrong.file.clone(),
+                line: Some(wrong.line),
+                field: wrong.field.clone(),
+                message: wrong.reason.clone(),
+            };
+            errors.iter().map(place).collect()
+        }
         _ => Vec::new(),
     }
 }

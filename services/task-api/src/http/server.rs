@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use actix_web::{App as Actix, HttpServer, dev::ServerHandle, web};
+use actix_web::{App as Actix, HttpServer, dev::ServerHandle, middleware::from_fn, web};
 
-use crate::{App, Error, routes};
+use super::openai;
+use crate::{App, routes};
 
 /// Binds and starts to answer; the handle stops it, the future ends when it has.
 pub(crate) fn serve(
@@ -13,12 +14,9 @@ pub(crate) fn serve(
     let (listen, workers) = (app.config.listen.clone(), app.config.workers.max(1));
     let data = web::Data::new(app);
     let server = HttpServer::new(move || {
-        let malformed =
-            |what: &'static str| move |reason: String| Error::Malformed(format!("{what}: {reason}")).into();
-        let query = malformed("the query cannot be read");
         Actix::new()
             .app_data(data.clone())
-            .app_data(web::QueryConfig::default().error_handler(move |error, _| query(error.to_string())))
+            .wrap(from_fn(openai::reshape))
             .configure(routes::configure)
             .default_service(web::to(routes::anything_else))
     })

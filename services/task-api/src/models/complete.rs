@@ -120,7 +120,7 @@ impl Check<'_> {
     }
 
     async fn folder(&mut self, files: &[ManifestFile]) -> Result<Facts, Error> {
-        let mut facts = Facts { architecture: self.configuration(files).await?, ..Facts::default() };
+        let mut facts = self.configuration(files).await?;
         if !files.iter().any(|file| file.path == "tokenizer.json") {
             self.wrong("files", "tokenizer.json is missing");
         }
@@ -139,23 +139,23 @@ impl Check<'_> {
         Ok(facts)
     }
 
-    async fn configuration(&mut self, files: &[ManifestFile]) -> Result<Option<String>, Error> {
+    async fn configuration(&mut self, files: &[ManifestFile]) -> Result<Facts, Error> {
         let Some(file) = files.iter().find(|file| file.path == "config.json") else {
             let why =
                 "neither a .gguf file nor a config.json is here: upload a GGUF file or a Hugging Face folder";
             self.wrong("files", why);
-            return Ok(None);
+            return Ok(Facts::default());
         };
         if file.size_bytes > LONGEST_CONFIG {
             self.wrong_file(file, "is larger than 1 MiB");
-            return Ok(None);
+            return Ok(Facts::default());
         }
         let bytes = self.objects.get_bytes(&file.key(self.prefix)?).await?;
         match huggingface::read(&bytes) {
-            Ok(architecture) => Ok(Some(architecture)),
+            Ok(facts) => Ok(facts),
             Err(why) => {
                 self.wrong_file(file, why);
-                Ok(None)
+                Ok(Facts::default())
             }
         }
     }

@@ -5,4 +5,6 @@ mod complete;
 mod row;
 
 pub(crate) use complete::complete;
-pub(crate) use row::{ModelRow, delete, files, find, insert, list, locked, make_ready, note_file};
+pub(crate) use row::{
+    Filter, ModelRow, delete, files, find, insert, list, locked, make_ready, note_file, readable,
+};

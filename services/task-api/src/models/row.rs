@@ -2,12 +2,12 @@
 
 use anneal_artifacts::{Key, ManifestFile, Prefix};
 use anneal_contracts::rpc::InputFolder;
-use anneal_domain::id::{ModelId, WorkspaceId};
+use anneal_domain::id::{ModelId, TaskId, WorkspaceId};
 use anneal_store::{Sql, Tx};
 use sea_orm::{FromQueryResult, Value};
 
 use crate::{
-    Error, discarded,
+    Error, builtins, discarded,
     store::{all, for_update, one},
     tasks,
 };
@@ -23,6 +23,8 @@ pub(crate) struct ModelRow {
     pub(crate) state: String,
     pub(crate) architecture: Option<String>,
     pub(crate) parameters: Option<i64>,
+    /// The longest sequence it takes; unknown of models that were imported before it was noted.
+    pub(crate) context_tokens: Option<i64>,
     pub(crate) size_bytes: i64,
     pub(crate) task: Option<String>,
     pub(crate) base_model: Option<String>,
@@ -60,6 +62,16 @@ pub(crate) async fn find(db: &impl Sql, workspace: WorkspaceId, id: ModelId) -> 
     row.ok_or_else(|| Error::not_found("model"))
 }
 
+/// A model that this workspace may use: its own, or one of the platform's.
+pub(crate) async fn readable(db: &impl Sql, workspace: WorkspaceId, id: ModelId) -> Result<ModelRow, Error> {
+    let sql = format!("SELECT * FROM models WHERE id = $3 AND {READABLE}");
+    let row = one(db, &sql, [workspace.to_string().into(), builtins::home(), id.to_string().into()]).await?;
+    row.ok_or_else(|| Error::not_found("model"))
+}
+
+/// Which rows a workspace ($1) may read; $2 is where the platform's own are.
+const READABLE: &str = "(workspace = $1 OR (workspace = $2 AND source = 'builtin' AND state = 'ready'))";
+
 /// The model of this workspace, locked to the end of the transaction.
 pub(crate) async fn locked(tx: &Tx, workspace: WorkspaceId, id: ModelId) -> Result<ModelRow, Error> {
     let sql = format!("SELECT * FROM models WHERE id = $1 AND workspace = $2{}", for_update(tx));
@@ -67,18 +79,32 @@ pub(crate) async fn locked(tx: &Tx, workspace: WorkspaceId, id: ModelId) -> Resu
     row.ok_or_else(|| Error::not_found("model"))
 }
 
-/// Models of this workspace, newest first, one more than `limit` where there are more.
+/// Which models are wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Filter {
+    /// Where they come from.
+    pub(crate) source: Option<&'static str>,
+    /// The task that made them.
+    pub(crate) task: Option<TaskId>,
+    /// Only models older than this one.
+    pub(crate) before: Option<ModelId>,
+}
+
+/// Models that this workspace may use, newest first, one more than `limit` where there are more.
 pub(crate) async fn list(
     db: &impl Sql,
     workspace: WorkspaceId,
-    source: Option<&str>,
-    task: Option<&str>,
-    before: Option<&str>,
+    filter: &Filter,
     limit: u32,
 ) -> Result<Vec<ModelRow>, Error> {
-    let mut sql = "SELECT * FROM models WHERE workspace = $1".to_owned();
-    let mut values: Vec<Value> = vec![workspace.to_string().into()];
-    for (condition, value) in [("source =", source), ("task =", task), ("id <", before)] {
+    let mut sql = format!("SELECT * FROM models WHERE {READABLE}");
+    let mut values: Vec<Value> = vec![workspace.to_string().into(), builtins::home()];
+    let Filter { source, task, before } = filter;
+    for (condition, value) in [
+        ("source =", source.map(str::to_owned)),
+        ("task =", task.map(|task| task.to_string())),
+        ("id <", before.map(|before| before.to_string())),
+    ] {
         if let Some(value) = value {
             values.push(value.into());
             sql = format!("{sql} AND {condition} ${}", values.len());
@@ -91,8 +117,8 @@ pub(crate) async fn list(
 pub(crate) async fn insert(tx: &Tx, row: &ModelRow) -> Result<(), Error> {
     tx.run(
         "INSERT INTO models (id, workspace, name, source, format, state, architecture, parameters, size_bytes, task,
-           base_model, prefix, manifest_sha256, figures, created_at_ms)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)",
+           base_model, prefix, manifest_sha256, figures, created_at_ms, context_tokens)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
         [
             row.id.clone().into(),
             row.workspace.clone().into(),
@@ -109,6 +135,7 @@ pub(crate) async fn insert(tx: &Tx, row: &ModelRow) -> Result<(), Error> {
             row.manifest_sha256.clone().into(),
             row.figures.clone().into(),
             row.created_at_ms.into(),
+            row.context_tokens.into(),
         ],
     )
     .await?;
@@ -184,6 +211,7 @@ pub(crate) async fn files(db: &impl Sql, model: &ModelRow) -> Result<Vec<Manifes
 /// Removes a model that nothing stands on: no live deployment, no unfinished task, no adapter over it.
 pub(crate) async fn delete(tx: &Tx, workspace: WorkspaceId, id: ModelId) -> Result<(), Error> {
     let row = locked(tx, workspace, id).await?;
+    builtins::unused_elsewhere(tx, workspace, &row.id).await?;
     for (sql, why) in [
         ("SELECT id FROM deployments WHERE model = $1 AND state <> 'stopped' LIMIT 1", "is deployed as"),
         ("SELECT id FROM models WHERE base_model = $1 AND format = 'adapter' LIMIT 1", "is the base of"),
@@ -221,7 +249,7 @@ pub(crate) async fn make_ready(
     }
     tx.run(
         "UPDATE models SET state = 'ready', format = $1, architecture = $2, parameters = $3, size_bytes = $4,
-           manifest_sha256 = $5, prefix = $6 WHERE id = $7",
+           manifest_sha256 = $5, prefix = $6, context_tokens = $8 WHERE id = $7",
         [
             done.format.into(),
             done.facts.architecture.into(),
@@ -230,6 +258,7 @@ pub(crate) async fn make_ready(
             done.manifest_sha256.into(),
             done.prefix.as_str().into(),
             row.id.clone().into(),
+            done.facts.context_tokens.map(|count| i64::try_from(count).unwrap_or(i64::MAX)).into(),
         ],
     )
     .await?;

@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpResponse, get,
-    web::{Data, Path, Query},
+    web::{Data, Path},
 };
 use anneal_artifacts::Prefix;
 use anneal_domain::id::TaskId;
@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     App, Error,
-    http::{Caller, Page, Problem},
+    http::{Caller, Page, Problem, Query},
     store::{all, one},
 };
 

@@ -2,24 +2,24 @@
 
 use actix_web::{
     HttpResponse, get, post,
-    web::{Data, Path, Query},
+    web::{Data, Path},
 };
 use anneal_contracts::{
     rpc::{
-        AuditReply, BalanceReply, BalanceRequest, BillReply, BillRequest, Done, LedgerReply, LedgerRequest,
-        Posting, PricesReply, TopUp,
+        AuditReply, AuditRequest, BalanceReply, BalanceRequest, BillReply, BillRequest, Done, LedgerReply,
+        LedgerRequest, Posting, PricesReply, TopUp,
     },
     subject::rpc,
 };
-use anneal_domain::Microcredits;
+use anneal_domain::{Microcredits, field_error::FieldErrors, id::WorkspaceId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     App, Error,
-    access::Role,
-    http::{Caller, Problem, Raw, id, parse, time},
+    access::{Role, workspace},
+    http::{Caller, Problem, Query, Raw, id, parse, time},
 };
 
 /// Postings of one page.
@@ -40,8 +40,8 @@ pub(super) fn bill_view(bill: &BillReply) -> Value {
     })
 }
 
-async fn balance_of(app: &App, caller: &Caller) -> Result<HttpResponse, Error> {
-    let ask = BalanceRequest { workspace: caller.workspace };
+async fn balance_of(app: &App, caller: &Caller, workspace: WorkspaceId) -> Result<HttpResponse, Error> {
+    let ask = BalanceRequest { workspace };
     let reply: BalanceReply = app.bus.request(rpc::BALANCE, caller.trace, &ask).await?;
     Ok(HttpResponse::Ok().json(json!({
         "available_microcredits": reply.available, "held_microcredits": reply.held,
@@ -53,7 +53,7 @@ async fn balance_of(app: &App, caller: &Caller) -> Result<HttpResponse, Error> {
 #[utoipa::path(tag = "billing", responses((status = 200)))]
 #[get("/api/v1/billing/balance")]
 pub(crate) async fn balance(app: Data<App>, caller: Caller) -> Result<HttpResponse, Error> {
-    balance_of(&app, &caller).await
+    balance_of(&app, &caller, caller.workspace).await
 }
 
 /// Credits to put in.
@@ -62,26 +62,35 @@ pub(crate) async fn balance(app: Data<App>, caller: Caller) -> Result<HttpRespon
 pub(crate) struct TopUpForm {
     /// More than 0.
     amount_microcredits: i64,
+    /// Whose; the caller's own workspace when absent.
+    workspace: Option<WorkspaceId>,
 }
 
-/// Puts credits into the workspace; with an `Idempotency-Key`, once.
-#[utoipa::path(tag = "billing", request_body = TopUpForm, responses((status = 200), (status = 422, body = Problem)))]
+/// Puts credits into a workspace; with an `Idempotency-Key`, once. Only admins of the first workspace may.
+#[utoipa::path(tag = "billing", request_body = TopUpForm,
+    responses((status = 200), (status = 403, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/billing/top-up")]
 pub(crate) async fn top_up(app: Data<App>, caller: Caller, body: Raw) -> Result<HttpResponse, Error> {
-    caller.need(Role::Admin)?;
+    caller.need_operator()?;
     let form: TopUpForm = parse(&body.0)?;
-    if form.amount_microcredits <= 0 {
-        return Err(Error::field("amount_microcredits", "must be more than 0"));
+    let workspace = form.workspace.unwrap_or(caller.workspace);
+    let mut wrong = FieldErrors::default();
+    wrong.require(form.amount_microcredits > 0, "amount_microcredits", "must be more than 0");
+    let known = workspace::find(app.store.read(), workspace).await?;
+    wrong.require(known.is_some(), "workspace", "there is no such workspace");
+    let wrong = wrong.into_vec();
+    if !wrong.is_empty() {
+        return Err(Error::Invalid(wrong));
     }
     let key =
         caller.idempotency_key.clone().unwrap_or_else(|| anneal_domain::id::RequestId::new().to_string());
     let ask = TopUp {
-        workspace: caller.workspace,
+        workspace,
         amount: Microcredits(form.amount_microcredits),
         key: format!("{}/{key}", caller.workspace),
     };
     let _: Done = app.bus.request(rpc::TOP_UP, caller.trace, &ask).await?;
-    balance_of(&app, &caller).await
+    balance_of(&app, &caller, workspace).await
 }
 
 /// Rates per kind and pool.
@@ -181,13 +190,14 @@ pub(crate) async fn task_bill(
     Ok(HttpResponse::Ok().json(bill_view(&reply)))
 }
 
-/// Recomputes every charge from the stream of usage.
+/// Recomputes every charge of the workspace from the stream of usage.
 #[utoipa::path(tag = "billing", responses((status = 200), (status = 403, body = Problem)))]
 #[post("/api/v1/billing/audit")]
 pub(crate) async fn audit(app: Data<App>, caller: Caller) -> Result<HttpResponse, Error> {
     caller.need(Role::Admin)?;
     let wait = std::time::Duration::from_secs(120);
-    let reply: AuditReply = app.bus.request_within(wait, rpc::AUDIT, caller.trace, &Done {}).await?;
+    let ask = AuditRequest { workspace: caller.workspace };
+    let reply: AuditReply = app.bus.request_within(wait, rpc::AUDIT, caller.trace, &ask).await?;
     let rows: Vec<Value> = reply
         .rows
         .iter()

@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpResponse, get,
-    web::{Data, Path, Query},
+    web::{Data, Path},
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -10,7 +10,7 @@ use utoipa::IntoParams;
 use super::download::{self, LinkOptions};
 use crate::{
     App, Error, datasets,
-    http::{Caller, Problem, id},
+    http::{Caller, Problem, Query, id},
 };
 
 /// Which version is fetched, and how a link is given.

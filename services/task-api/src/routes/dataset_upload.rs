@@ -1,29 +1,37 @@
 //! Uploading a dataset: one file, an archive of several, or another split of what is there.
 
+use std::io::Read;
+
 use actix_web::{
-    HttpResponse, post,
-    web::{Data, Payload, Query},
+    HttpRequest, HttpResponse, post,
+    web::{Data, Payload},
 };
 use anneal_artifacts::{ManifestFile, Prefix};
 use anneal_datasets::{Format, Kind};
-use anneal_domain::{Name, id::DatasetId};
+use anneal_domain::{Name, field_error::FieldErrors, id::DatasetId};
 use serde::Deserialize;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 use utoipa::IntoParams;
 
-use super::datasets::view;
+use super::{
+    dataset_view::{Dataset, view},
+    once::Once,
+};
 use crate::{
     App, Error,
     access::Role,
     datasets::{self, Checked, DatasetRow, NewVersion, StoredFile, Wanted},
-    http::{Caller, Problem, id, next_piece},
+    http::{Caller, Problem, Query, id, next_piece},
     store::{from_json, to_json},
 };
 
 /// Rows of a preview, and row errors, that are kept of all files together.
 const KEPT_ROWS: usize = 20;
 const KEPT_ERRORS: usize = 50;
+/// Bytes that are read at once.
+const PIECE: usize = 1 << 20;
 
 /// What is uploaded.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
@@ -39,11 +47,11 @@ pub(crate) struct Upload {
     filename: Option<String>,
     /// Leave invalid rows out instead of refusing the upload.
     skip_invalid: Option<bool>,
-    /// Adds a version to this dataset.
-    dataset: Option<String>,
+    /// Adds a version to this dataset, whose name stays.
+    dataset: Option<DatasetId>,
     /// The file is this split, such as `train`. With `dataset`, the new version keeps the other splits.
     split: Option<String>,
-    /// Registers it as one of the platform's own (admins).
+    /// Registers a new one as the platform's own, for every workspace (admins of the first workspace only).
     builtin: Option<bool>,
 }
 
@@ -61,12 +69,13 @@ struct Plan {
 /// a dataset of several files, whose names (or folders) say which split each is.
 #[utoipa::path(tag = "datasets", params(Upload),
     request_body(content = String, content_type = "application/octet-stream"),
-    responses((status = 201), (status = 422, body = Problem)))]
+    responses((status = 201, body = Dataset), (status = 403, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/datasets")]
 pub(crate) async fn upload(
     app: Data<App>,
     caller: Caller,
     asked: Query<Upload>,
+    request: HttpRequest,
     body: Payload,
 ) -> Result<HttpResponse, Error> {
     caller.need(Role::Member)?;
@@ -75,6 +84,15 @@ pub(crate) async fn upload(
     let folder = folder.map_err(|error| Error::Unavailable(format!("no place for the upload: {error}")))?;
     let received = folder.path().join("received");
     receive(&app, body, &received).await?;
+    let said = match &caller.idempotency_key {
+        Some(_) => format!("{}\n{}", request.query_string(), fingerprint(received.clone()).await?),
+        None => String::new(),
+    };
+    let once = Once::of(&app, &caller, "datasets", said.as_bytes()).await?;
+    if let Some(known) = once.known("dataset")? {
+        let row = datasets::find(app.store.read(), caller.workspace, known).await?;
+        return Ok(HttpResponse::Created().json(view(&row)?));
+    }
     let (inside, wanted, most) = (folder.path().to_owned(), plan.wanted, app.config.max_upload_bytes);
     let name = plan.stored_name();
     let is_split = plan.split.is_some();
@@ -95,19 +113,55 @@ pub(crate) async fn upload(
     let checked = checked
         .map_err(|_| Error::field("body", "the file made its reader give up: it cannot be used"))??;
     let new = keep(&app, &caller, plan, checked).await?;
-    let row = app.transaction(move |tx| async move { datasets::add_version(&tx, new).await }).await?;
+    let added = app.transaction(move |tx| async move {
+        let row = datasets::add_version(&tx, new).await?;
+        once.remember(&tx, &row.id).await?;
+        Ok(row)
+    });
+    let row = added.await?;
     Ok(HttpResponse::Created().json(view(&row)?))
+}
+
+/// The SHA-256 of a file: what a repeated upload is told by.
+async fn fingerprint(path: std::path::PathBuf) -> Result<String, Error> {
+    let hashed = tokio::task::spawn_blocking(move || {
+        let (mut file, mut hash) = (std::fs::File::open(path)?, Sha256::new());
+        let mut piece = vec![0; PIECE];
+        loop {
+            match file.read(&mut piece)? {
+                0 => return Ok::<_, std::io::Error>(hex::encode(hash.finalize())),
+                size => hash.update(&piece[..size]),
+            }
+        }
+    });
+    let hashed = hashed.await.map_err(|_| Error::Unavailable("the service is stopping".to_owned()))?;
+    hashed.map_err(|error| Error::Unavailable(format!("the upload cannot be read back: {error}")))
+}
+
+/// A version of a dataset that is there takes neither a name nor a place of its own.
+fn fits_version(asked: &Upload) -> Result<(), Error> {
+    let mut wrong = FieldErrors::default();
+    if asked.dataset.is_some() {
+        let why = "belongs to a new dataset: leave it out to add a version";
+        wrong.require(asked.name.is_none(), "name", why);
+        wrong.require(asked.builtin.is_none(), "builtin", why);
+    }
+    match wrong.into_vec() {
+        wrong if wrong.is_empty() => Ok(()),
+        wrong => Err(Error::Invalid(wrong)),
+    }
 }
 
 /// Everything about the upload that can be refused before its bytes are read.
 async fn plan(app: &App, caller: &Caller, asked: Upload) -> Result<Plan, Error> {
     if asked.builtin == Some(true) {
-        caller.need(Role::Admin)?;
+        caller.need_operator()?;
     }
+    fits_version(&asked)?;
     let kind: Option<Kind> = given("kind", asked.kind.as_deref())?;
     let format: Option<Format> = given("format", asked.format.as_deref())?;
-    let known = match &asked.dataset {
-        Some(text) => Some(datasets::find(app.store.read(), caller.workspace, id(text, "dataset")?).await?),
+    let known = match asked.dataset {
+        Some(dataset) => Some(datasets::find(app.store.read(), caller.workspace, dataset).await?),
         None => None,
     };
     let name = match (&known, &asked.name) {

@@ -2,48 +2,36 @@
 
 use actix_web::{
     HttpResponse, delete, get,
-    web::{Data, Path, Query},
+    web::{Data, Path},
 };
+use anneal_datasets::Kind;
 use anneal_domain::id::DatasetId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 
+use super::dataset_view::{Dataset, view};
 use crate::{
     App, Error,
     access::Role,
-    datasets::{self, DatasetRow},
-    http::{Caller, Page, Problem, id, limit_of, time},
+    datasets,
+    http::{Caller, Page, PageFilter, Problem, Query, cursor_of, id, limit_of},
     store::from_json,
 };
-
-/// Characters that one token has in English text, about: what an estimate divides by.
-const CHARACTERS_PER_TOKEN: i64 = 4;
-
-pub(super) fn view(row: &DatasetRow) -> Result<Value, Error> {
-    let mean = row.characters as f64 / (row.total_rows - row.invalid_rows).max(1) as f64;
-    Ok(json!({
-        "id": row.id, "name": row.name, "kind": row.kind, "format": row.format, "layout": row.layout,
-        "evidence": row.evidence, "version": row.version, "rows": row.total_rows,
-        "invalid_rows": row.invalid_rows, "size_bytes": row.size_bytes,
-        "statistics": { "characters": row.characters, "mean_row_characters": mean,
-                        "tokens_by_four_characters": row.characters / CHARACTERS_PER_TOKEN },
-        "files": row.files()?, "sha256": row.sha256, "created_at": time(row.created_at_ms),
-        "builtin": row.builtin != 0, "errors": from_json::<Value>(&row.errors, "row errors")?,
-    }))
-}
 
 /// Which datasets are wanted.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DatasetFilter {
-    kind: Option<String>,
+    /// `pretrain`, `sft`, `preference` or `evaluation`.
+    #[param(value_type = Option<String>)]
+    kind: Option<Kind>,
     limit: Option<u32>,
     cursor: Option<String>,
 }
 
-/// Datasets, newest first.
-#[utoipa::path(tag = "datasets", params(DatasetFilter), responses((status = 200)))]
+/// Datasets that the workspace may use, newest first: its own, and the platform's.
+#[utoipa::path(tag = "datasets", params(DatasetFilter), responses((status = 200, body = Page<Dataset>)))]
 #[get("/api/v1/datasets")]
 pub(crate) async fn list(
     app: Data<App>,
@@ -51,8 +39,8 @@ pub(crate) async fn list(
     filter: Query<DatasetFilter>,
 ) -> Result<HttpResponse, Error> {
     let limit = limit_of(filter.limit)?;
-    let (kind, cursor) = (filter.kind.as_deref(), filter.cursor.as_deref());
-    let rows = datasets::list(app.store.read(), caller.workspace, kind, cursor, limit).await?;
+    let (kind, before) = (filter.kind.map(Kind::name), cursor_of(filter.cursor.as_deref())?);
+    let rows = datasets::list(app.store.read(), caller.workspace, kind, before, limit).await?;
     Ok(HttpResponse::Ok().json(Page::cut(rows, limit, |row| row.id.clone(), |row| view(&row))?))
 }
 
@@ -65,7 +53,7 @@ pub(crate) struct VersionChoice {
 }
 
 /// A dataset.
-#[utoipa::path(tag = "datasets", params(VersionChoice), responses((status = 200), (status = 404, body = Problem)))]
+#[utoipa::path(tag = "datasets", params(VersionChoice), responses((status = 200, body = Dataset), (status = 404, body = Problem)))]
 #[get("/api/v1/datasets/{id}")]
 pub(crate) async fn show(
     app: Data<App>,
@@ -78,26 +66,16 @@ pub(crate) async fn show(
     Ok(HttpResponse::Ok().json(view(&row)?))
 }
 
-/// Which versions are wanted.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct VersionFilter {
-    limit: Option<u32>,
-    cursor: Option<String>,
-}
-
 /// Versions of a dataset, newest first.
-#[utoipa::path(tag = "datasets", params(VersionFilter), responses((status = 200), (status = 404, body = Problem)))]
+#[utoipa::path(tag = "datasets", params(PageFilter), responses((status = 200, body = Page<Dataset>), (status = 404, body = Problem)))]
 #[get("/api/v1/datasets/{id}/versions")]
 pub(crate) async fn versions(
     app: Data<App>,
     caller: Caller,
     path: Path<String>,
-    filter: Query<VersionFilter>,
+    filter: Query<PageFilter>,
 ) -> Result<HttpResponse, Error> {
-    let (dataset, limit) = (id(&path, "dataset")?, limit_of(filter.limit)?);
-    let before = filter.cursor.as_deref().map(str::parse);
-    let before = before.transpose().map_err(|_| Error::field("cursor", "give `next_cursor` of a page"))?;
+    let (dataset, (limit, before)) = (id(&path, "dataset")?, filter.bounds()?);
     let rows = datasets::versions(app.store.read(), caller.workspace, dataset, before, limit).await?;
     Ok(HttpResponse::Ok().json(Page::cut(rows, limit, |row| row.version.to_string(), |row| view(&row))?))
 }

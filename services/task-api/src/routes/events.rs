@@ -2,10 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use actix_web::{
-    HttpRequest, HttpResponse, get,
-    web::{Data, Query},
-};
+use actix_web::{HttpRequest, HttpResponse, get, web::Data};
 use bytes::Bytes;
 use futures::Stream;
 use sea_orm::FromQueryResult;
@@ -16,7 +13,7 @@ use utoipa::IntoParams;
 
 use crate::{
     App, Error,
-    http::Caller,
+    http::{Caller, Query},
     store::{all, from_json},
     wakes::About,
 };
@@ -54,6 +51,7 @@ impl EventRow {
 
 /// Where to begin.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct StreamFrom {
     /// As the header `Last-Event-ID`; 0 replays everything, absent begins now.
     last_event_id: Option<i64>,

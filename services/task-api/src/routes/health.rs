@@ -3,17 +3,17 @@
 use actix_web::{HttpResponse, get, web::Data};
 use serde_json::json;
 
-use crate::{App, Error};
+use crate::{App, Error, http::Problem};
 
 /// The process answers.
-#[utoipa::path(tag = "health", responses((status = 200)))]
+#[utoipa::path(tag = "health", security(()), responses((status = 200)))]
 #[get("/healthz")]
 pub(crate) async fn live() -> HttpResponse {
     HttpResponse::Ok().json(json!({ "status": "ok" }))
 }
 
 /// The database and the broker answer.
-#[utoipa::path(tag = "health", responses((status = 200), (status = 503)))]
+#[utoipa::path(tag = "health", security(()), responses((status = 200), (status = 503, body = Problem)))]
 #[get("/readyz")]
 pub(crate) async fn ready(app: Data<App>) -> Result<HttpResponse, Error> {
     app.store.now_ms().await?;

@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse, get,
-    web::{Data, Path, Query},
+    web::{Data, Path},
 };
 use bytes::Bytes;
 use futures::Stream;
@@ -14,7 +14,7 @@ use utoipa::IntoParams;
 use super::{events, task_details::task_of};
 use crate::{
     App, Error,
-    http::{Caller, Problem, time},
+    http::{Caller, Problem, Query, time},
     store::all,
     wakes::About,
 };
@@ -24,6 +24,7 @@ const DEFAULT_LINES: u32 = 1000;
 
 /// Which lines are wanted.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct LogFilter {
     /// One stage's lines only.
     stage: Option<String>,

@@ -1,21 +1,25 @@
-//! Every route, once: the list below both registers the handlers and describes them in OpenAPI.
+//! Every route, once: the list below both registers the handlers and describes them in OpenAPI, each under an id of its own.
 
-mod access;
 mod artifacts;
 mod benchmarks;
 mod billing;
 mod console;
 mod dataset_files;
 mod dataset_upload;
+mod dataset_view;
 mod datasets;
 mod deployments;
+mod document;
 mod download;
 mod events;
 mod health;
 mod inference;
+mod keys;
 mod logs;
 mod model_files;
+mod model_view;
 mod models;
+mod once;
 mod renamed;
 mod sample_view;
 mod samples;
@@ -24,7 +28,9 @@ mod stages;
 mod task_details;
 mod task_view;
 mod tasks;
+mod users;
 mod verbs;
+mod workspaces;
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -35,54 +41,100 @@ use utoipa::OpenApi;
 use crate::{App, Error};
 
 macro_rules! routes {
-    ($($module:ident :: $handler:ident,)*) => {
+    ($($id:ident = $module:ident :: $handler:ident,)*) => {
         /// Registers every handler.
         pub(crate) fn configure(config: &mut ServiceConfig) {
-            config.service(describe);
             $(config.service($module::$handler);)*
         }
 
-        #[derive(OpenApi)]
-        #[openapi(
-            info(title = "Anneal", description = "Train, evaluate, compile and serve language models."),
-            paths($($module::$handler),*),
-            components(schemas(crate::http::Problem))
-        )]
-        struct Document;
+        /// The API's description: OpenAPI 3.1, generated from the code.
+        pub fn openapi() -> utoipa::openapi::OpenApi {
+            let mut whole = document::Document::openapi();
+            $({
+                #[derive(OpenApi)]
+                #[openapi(paths($module::$handler))]
+                struct One;
+                whole.merge(document::named(One::openapi(), stringify!($id)));
+            })*
+            whole
+        }
     };
 }
 
+// A handler for a path comes before one whose pattern takes that path too.
 routes! {
-    tasks::create, tasks::quote, tasks::list, tasks::show, tasks::remove, tasks::clone_form,
-    verbs::pause, verbs::resume, verbs::stop, verbs::cancel,
-    stages::list, stages::log, task_details::metrics, task_details::checkpoints, task_details::bill, task_details::events,
-    logs::read, logs::stream,
-    benchmarks::benchmarks,
-    artifacts::list, artifacts::file, artifacts::archive,
-    scores::scores, samples::samples,
-    events::stream,
-    dataset_upload::upload, datasets::list, datasets::show, datasets::versions, datasets::preview, datasets::remove,
-    dataset_files::fetch, dataset_files::archive,
-    models::create, models::complete, models::list, models::show, models::lineage, models::remove,
-    model_files::store, model_files::fetch, model_files::archive,
-    deployments::create, deployments::list, deployments::show, deployments::remove,
-    access::show_workspace, access::create_workspace, access::users, access::add_user, access::remove_user,
-    access::keys, access::add_key, access::revoke_key,
-    billing::balance, billing::top_up, billing::prices, billing::ledger, billing::ledger_csv, billing::task_bill,
-    billing::audit,
-    inference::chat, inference::completions, inference::models,
-    health::live, health::ready,
-}
-
-/// The API's description: OpenAPI 3.1, generated from the code.
-pub fn openapi() -> utoipa::openapi::OpenApi {
-    Document::openapi()
-}
-
-/// The API's description.
-#[actix_web::get("/api/v1/openapi.json")]
-async fn describe() -> HttpResponse {
-    HttpResponse::Ok().json(openapi())
+    createTask = tasks::create,
+    quoteTask = tasks::quote,
+    listTasks = tasks::list,
+    showTask = tasks::show,
+    deleteTask = tasks::remove,
+    cloneTask = tasks::clone_form,
+    pauseTask = verbs::pause,
+    resumeTask = verbs::resume,
+    stopTask = verbs::stop,
+    cancelTask = verbs::cancel,
+    listStages = stages::list,
+    fetchStageLog = stages::log,
+    showMetrics = task_details::metrics,
+    listCheckpoints = task_details::checkpoints,
+    showTaskBill = task_details::bill,
+    listTaskEvents = task_details::events,
+    readLog = logs::read,
+    followLog = logs::stream,
+    listBenchmarks = benchmarks::benchmarks,
+    listArtifacts = artifacts::list,
+    fetchArtifactFile = artifacts::file,
+    fetchArtifactArchive = artifacts::archive,
+    showScores = scores::scores,
+    listSamples = samples::samples,
+    followEvents = events::stream,
+    uploadDataset = dataset_upload::upload,
+    listDatasets = datasets::list,
+    showDataset = datasets::show,
+    listDatasetVersions = datasets::versions,
+    previewDataset = datasets::preview,
+    deleteDataset = datasets::remove,
+    fetchDatasetFile = dataset_files::fetch,
+    fetchDatasetArchive = dataset_files::archive,
+    createModel = models::create,
+    completeModel = models::complete,
+    listModels = models::list,
+    showModel = models::show,
+    showLineage = models::lineage,
+    deleteModel = models::remove,
+    storeModelFile = model_files::store,
+    fetchModelFile = model_files::fetch,
+    fetchModelArchive = model_files::archive,
+    createDeployment = deployments::create,
+    listDeployments = deployments::list,
+    showDeployment = deployments::show,
+    deleteDeployment = deployments::remove,
+    showWorkspace = workspaces::own,
+    listWorkspaces = workspaces::list,
+    createWorkspace = workspaces::create,
+    renameWorkspace = workspaces::rename,
+    deleteWorkspace = workspaces::remove,
+    listUsers = users::list,
+    addUser = users::add,
+    changeUser = users::change,
+    removeUser = users::remove,
+    listKeys = keys::list,
+    addKey = keys::add,
+    revokeKey = keys::revoke,
+    showBalance = billing::balance,
+    topUp = billing::top_up,
+    listPrices = billing::prices,
+    listPostings = billing::ledger,
+    exportPostings = billing::ledger_csv,
+    showBill = billing::task_bill,
+    auditCharges = billing::audit,
+    createChatCompletion = inference::chat,
+    createCompletion = inference::completions,
+    listServedModels = inference::models,
+    showServedModel = inference::model,
+    describeApi = document::describe,
+    showLiveness = health::live,
+    showReadiness = health::ready,
 }
 
 /// No route: the console's files where there is a console, else a problem.

@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpResponse, get, put,
-    web::{Data, Path, Payload, Query},
+    web::{Data, Path, Payload},
 };
 use anneal_artifacts::ManifestFile;
 use anneal_domain::id::{ModelId, RequestId};
@@ -13,7 +13,7 @@ use crate::{
     App, Error,
     access::Role,
     discarded,
-    http::{Caller, Problem, id, next_piece},
+    http::{Caller, Problem, Query, id, next_piece},
     models,
 };
 
@@ -99,7 +99,7 @@ pub(crate) async fn fetch(
     options: Query<LinkOptions>,
 ) -> Result<HttpResponse, Error> {
     let (model, file) = path.into_inner();
-    let row = models::find(app.store.read(), caller.workspace, id(&model, "model")?).await?;
+    let row = models::readable(app.store.read(), caller.workspace, id(&model, "model")?).await?;
     let folder = row.folder("model")?;
     download::link(&app, &row.prefix()?, Some(&folder.manifest_sha256), &file, &options).await
 }
@@ -112,7 +112,7 @@ pub(crate) async fn archive(
     caller: Caller,
     path: Path<String>,
 ) -> Result<HttpResponse, Error> {
-    let row = models::find(app.store.read(), caller.workspace, id(&path, "model")?).await?;
+    let row = models::readable(app.store.read(), caller.workspace, id(&path, "model")?).await?;
     let folder = row.folder("model")?;
     download::archive(&app, row.prefix()?, Some(&folder.manifest_sha256), &row.name).await
 }

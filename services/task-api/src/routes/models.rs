@@ -2,29 +2,33 @@
 
 use actix_web::{
     HttpResponse, delete, get, post,
-    web::{Data, Path, Query},
+    web::{Data, Path},
 };
 use anneal_artifacts::Prefix;
-use anneal_domain::{Name, id::ModelId};
+use anneal_domain::{
+    Name,
+    id::{ModelId, TaskId},
+};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use super::{
+    model_view::{Ancestor, MadeBy, Model, ModelOrigin, view},
+    once::Once,
+};
 use crate::{
     App, Error,
     access::Role,
-    http::{Caller, Page, Problem, Raw, id, limit_of, parse, time},
+    http::{Caller, Page, Problem, Query, Raw, cursor_of, id, limit_of, parse},
     models::{self, ModelRow},
     store::from_json,
-    tasks::{self, IdempotencyKey},
 };
 
 /// A model to import.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateModel {
-    /// 1 to 128 characters.
-    #[schema(value_type = String)]
     name: Name,
     source: Source,
 }
@@ -33,35 +37,26 @@ pub(crate) struct CreateModel {
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Source {
-    /// Shipped with the platform (admins).
+    /// The platform's own, for every workspace: admins of the first workspace only.
     Builtin,
     /// A user's own.
     Imported,
 }
 
-pub(super) fn view(row: &ModelRow) -> Result<Value, Error> {
-    Ok(json!({
-        "id": row.id, "name": row.name, "source": row.source, "format": row.format, "state": row.state,
-        "architecture": row.architecture, "parameters": row.parameters, "size_bytes": row.size_bytes,
-        "task": row.task, "base_model": row.base_model, "created_at": time(row.created_at_ms),
-        "figures": from_json::<Value>(&row.figures, "figures")?,
-    }))
-}
-
 /// Begins an import: files follow by `PUT`, then `complete`.
-#[utoipa::path(tag = "models", request_body = CreateModel, responses((status = 201), (status = 422, body = Problem)))]
+#[utoipa::path(tag = "models", request_body = CreateModel, responses((status = 201, body = Model), (status = 403, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/models")]
 pub(crate) async fn create(app: Data<App>, caller: Caller, body: Raw) -> Result<HttpResponse, Error> {
     caller.need(Role::Member)?;
-    let key = IdempotencyKey::new(caller.workspace, caller.idempotency_key.as_deref(), "models", &body.0)?;
-    if let Some(known) = tasks::find_idempotent(app.store.read(), key.as_ref()).await? {
-        let row = models::find(app.store.read(), caller.workspace, id(&known, "model")?).await?;
+    let once = Once::of(&app, &caller, "models", &body.0).await?;
+    if let Some(known) = once.known("model")? {
+        let row = models::find(app.store.read(), caller.workspace, known).await?;
         return Ok(HttpResponse::Created().json(view(&row)?));
     }
     let form: CreateModel = parse(&body.0)?;
     let source = match form.source {
         Source::Builtin => {
-            caller.need(Role::Admin)?;
+            caller.need_operator()?;
             "builtin"
         }
         Source::Imported => "imported",
@@ -78,6 +73,7 @@ pub(crate) async fn create(app: Data<App>, caller: Caller, body: Raw) -> Result<
             state: "uploading".to_owned(),
             architecture: None,
             parameters: None,
+            context_tokens: None,
             size_bytes: 0,
             task: None,
             base_model: None,
@@ -86,9 +82,7 @@ pub(crate) async fn create(app: Data<App>, caller: Caller, body: Raw) -> Result<
             figures: "{}".to_owned(),
             created_at_ms: tx.now_ms().await?,
         };
-        if let Some(key) = &key {
-            tasks::remember(&tx, key, &row.id).await?;
-        }
+        once.remember(&tx, &row.id).await?;
         models::insert(&tx, &row).await?;
         Ok(row)
     });
@@ -96,7 +90,7 @@ pub(crate) async fn create(app: Data<App>, caller: Caller, body: Raw) -> Result<
 }
 
 /// Checks the uploaded files and makes the model usable; what is corrupt, unsafe or unknown is named by file.
-#[utoipa::path(tag = "models", responses((status = 200), (status = 404, body = Problem), (status = 422, body = Problem)))]
+#[utoipa::path(tag = "models", responses((status = 200, body = Model), (status = 404, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/models/{id}/complete")]
 pub(crate) async fn complete(
     app: Data<App>,
@@ -128,16 +122,15 @@ pub(crate) async fn complete(
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ModelFilter {
-    /// `builtin`, `imported`, `trained` or `compiled`.
-    source: Option<String>,
+    source: Option<ModelOrigin>,
     /// Made by this task.
-    task: Option<String>,
+    task: Option<TaskId>,
     limit: Option<u32>,
     cursor: Option<String>,
 }
 
-/// Models, newest first.
-#[utoipa::path(tag = "models", params(ModelFilter), responses((status = 200)))]
+/// Models that the workspace may use, newest first: its own, and the platform's.
+#[utoipa::path(tag = "models", params(ModelFilter), responses((status = 200, body = Page<Model>)))]
 #[get("/api/v1/models")]
 pub(crate) async fn list(
     app: Data<App>,
@@ -145,28 +138,32 @@ pub(crate) async fn list(
     filter: Query<ModelFilter>,
 ) -> Result<HttpResponse, Error> {
     let limit = limit_of(filter.limit)?;
-    let (source, task, cursor) = (filter.source.as_deref(), filter.task.as_deref(), filter.cursor.as_deref());
-    let rows = models::list(app.store.read(), caller.workspace, source, task, cursor, limit).await?;
+    let wanted = models::Filter {
+        source: filter.source.map(ModelOrigin::as_str),
+        task: filter.task,
+        before: cursor_of(filter.cursor.as_deref())?,
+    };
+    let rows = models::list(app.store.read(), caller.workspace, &wanted, limit).await?;
     Ok(HttpResponse::Ok().json(Page::cut(rows, limit, |row| row.id.clone(), |row| view(&row))?))
 }
 
 /// A model.
-#[utoipa::path(tag = "models", responses((status = 200), (status = 404, body = Problem)))]
+#[utoipa::path(tag = "models", responses((status = 200, body = Model), (status = 404, body = Problem)))]
 #[get("/api/v1/models/{id}")]
 pub(crate) async fn show(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
-    let row = models::find(app.store.read(), caller.workspace, id(&path, "model")?).await?;
+    let row = models::readable(app.store.read(), caller.workspace, id(&path, "model")?).await?;
     Ok(HttpResponse::Ok().json(view(&row)?))
 }
 
 /// Where the model comes from: itself first, then its base, and so on, each with the task that made it.
-#[utoipa::path(tag = "models", responses((status = 200), (status = 404, body = Problem)))]
+#[utoipa::path(tag = "models", responses((status = 200, body = Page<Ancestor>), (status = 404, body = Problem)))]
 #[get("/api/v1/models/{id}/lineage")]
 pub(crate) async fn lineage(
     app: Data<App>,
     caller: Caller,
     path: Path<String>,
 ) -> Result<HttpResponse, Error> {
-    let mut row = Some(models::find(app.store.read(), caller.workspace, id(&path, "model")?).await?);
+    let mut row = Some(models::readable(app.store.read(), caller.workspace, id(&path, "model")?).await?);
     let mut chain = Vec::new();
     while let Some(model) = row.take() {
         let task = match model.task.as_deref().and_then(|task| task.parse().ok()) {
@@ -175,16 +172,14 @@ pub(crate) async fn lineage(
         };
         let made_by = task.map(|task| {
             let spec: Value = from_json(&task.spec, "task specification").unwrap_or(Value::Null);
-            json!({ "id": task.id, "name": task.name, "kind": task.kind, "spec": spec })
+            MadeBy { id: task.id, name: task.name, kind: task.kind, spec }
         });
         if let Some(base) =
             model.base_model.as_deref().and_then(|base| base.parse().ok()).filter(|_| chain.len() < 64)
         {
-            row = models::find(app.store.read(), caller.workspace, base).await.ok();
+            row = models::readable(app.store.read(), caller.workspace, base).await.ok();
         }
-        let mut entry = view(&model)?;
-        entry["made_by"] = made_by.unwrap_or(Value::Null);
-        chain.push(entry);
+        chain.push(Ancestor { model: view(&model)?, made_by });
     }
     Ok(HttpResponse::Ok().json(Page::whole(chain)))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use actix_web::{
     HttpResponse, get,
-    web::{Data, Path, Query},
+    web::{Data, Path},
 };
 use anneal_artifacts::{Body, Manifest, ManifestFile, Prefix};
 use bytes::{Bytes, BytesMut};
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     App, Error,
-    http::{Caller, Page, Problem, limit_of},
+    http::{Caller, Page, Problem, Query, limit_of},
 };
 
 /// Bytes of one sample.

@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpResponse, get,
-    web::{Data, Path, Query},
+    web::{Data, Path},
 };
 use anneal_artifacts::Prefix;
 use sea_orm::FromQueryResult;
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     App, Error,
-    http::{Caller, Page, Problem, time},
+    http::{Caller, Page, Problem, Query, time},
     store::{all, one},
 };
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use actix_web::{
     HttpResponse, get,
-    web::{Data, Path, Query},
+    web::{Data, Path},
 };
 use anneal_contracts::{
     rpc::{BillReply, BillRequest},
@@ -19,7 +19,7 @@ use utoipa::IntoParams;
 use super::{billing::bill_view, events::EventRow};
 use crate::{
     App, Error,
-    http::{Caller, Page, Problem, id, time},
+    http::{Caller, Page, Problem, Query, id, time},
     store::{TaskRow, all, places},
     tasks,
 };

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use anneal_domain::task::TaskState;
+use anneal_domain::{
+    spec::{TaskKind, TaskSpec},
+    task::TaskState,
+};
 use anneal_store::Sql;
 use sea_orm::FromQueryResult;
 use serde::Serialize;
@@ -20,15 +23,15 @@ use crate::{
 pub(crate) struct Task {
     id: String,
     workspace: String,
-    /// `training`, `evaluation` or `compilation`.
+    #[schema(value_type = TaskKind)]
     kind: String,
     name: String,
     description: String,
-    /// `queued`, `running`, `pausing`, `paused`, `stopping`, `cancelling`, `succeeded`, `failed`, `stopped`, `cancelled`.
+    #[schema(value_type = TaskState)]
     state: String,
     /// What its worker is told: `run`, `pause`, `stop` or `cancel`.
     wanted: &'static str,
-    #[schema(value_type = Object)]
+    #[schema(value_type = TaskSpec)]
     spec: Value,
     stage: Option<String>,
     progress: Option<Progress>,

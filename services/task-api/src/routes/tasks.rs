@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpResponse, delete, get, post,
-    web::{Data, Path, Query},
+    web::{Data, Path},
 };
 use anneal_bus::RequestError;
 use anneal_contracts::{
@@ -17,14 +17,14 @@ use anneal_domain::{
 };
 use anneal_runtime::fail;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::task_view::{Task, view_of, views};
 use crate::{
     App, Error,
     access::Role,
-    http::{Caller, Page, Problem, Raw, id, limit_of, parse},
+    http::{Caller, Page, Problem, Query, Raw, cursor_of, id, limit_of, read},
     store::{TaskRow, from_json},
     tasks::{self, IdempotencyKey, NewTask, Resolved},
 };
@@ -36,15 +36,34 @@ const LONGEST_DESCRIPTION: usize = 4096;
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CreateTask {
-    /// 1 to 128 characters.
-    #[schema(value_type = String)]
+    // Each is read apart from the others: one that is absent or wrong hides nothing that is wrong with another.
+    #[serde(default)]
+    #[schema(value_type = Name, required = true)]
     name: Value,
+    /// At most 4096 characters.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     description: Value,
-    /// `{"kind": "training" | "evaluation" | "compilation", …}`.
-    #[schema(value_type = Object)]
+    #[serde(default)]
+    #[schema(value_type = TaskSpec, required = true)]
     spec: Value,
+}
+
+/// What a task would cost.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Quote {
+    rate_per_hour_microcredits: i64,
+    /// The cost of the shortest running time that is expected.
+    low_microcredits: i64,
+    /// The cost of the longest.
+    high_microcredits: i64,
+    /// What would be held at launch.
+    hold_microcredits: i64,
+    available_microcredits: i64,
+    /// The shortest and the longest running time that is expected.
+    #[schema(value_type = Vec<f64>)]
+    expected_seconds: [f64; 2],
+    warnings: Vec<String>,
 }
 
 struct Wanted {
@@ -153,47 +172,46 @@ fn cannot_pay(error: RequestError) -> Error {
 
 /// Checks everything a caller may not get wrong, and names all of it at once.
 async fn check(app: &App, caller: &Caller, body: &[u8]) -> Result<Wanted, Error> {
-    let form: CreateTask = parse(body)?;
-    let mut errors: Vec<FieldError> = Vec::new();
-    let name = match form.name.as_str().map(|text| Name::try_from(text.to_owned())) {
-        Some(Ok(name)) => Some(name),
-        Some(Err(error)) => {
-            errors.push(FieldError::new("name", error.to_string()));
-            None
-        }
-        None => {
-            errors.push(FieldError::new("name", "must be text"));
-            None
-        }
+    let (form, mut errors) = read::<CreateTask>(body)?;
+    let Some(form) = form else { return Err(Error::Invalid(errors)) };
+    let name = name_of(&form.name).map_err(|wrong| errors.push(wrong)).ok();
+    let description = description_of(&form.description).map_err(|wrong| errors.push(wrong)).ok();
+    let mut wanted = tasks::read_spec(form.spec);
+    let resolved = match &wanted.spec {
+        Some(spec) => tasks::resolve(app.store.read(), caller.workspace, spec).await?,
+        None => Err(Vec::new()),
     };
-    let description = match &form.description {
-        Value::Null => String::new(),
-        Value::String(text) if text.chars().count() <= LONGEST_DESCRIPTION && !text.contains('\0') => {
-            text.clone()
-        }
-        _ => {
-            errors.push(FieldError::new("description", "must be text of at most 4096 characters"));
-            String::new()
-        }
-    };
-    let spec = tasks::parse_spec(form.spec).map_err(|wrong| errors.extend(wrong)).ok();
-    let resolved = match &spec {
-        Some(spec) => tasks::resolve(app.store.read(), caller.workspace, spec)
-            .await?
-            .map_err(|wrong| errors.extend(wrong))
-            .ok(),
-        None => None,
-    };
-    match (name, spec, resolved) {
-        (Some(name), Some(spec), Some(resolved)) if errors.is_empty() => {
+    let resolved = resolved.map_err(|wrong| wanted.note(wrong)).ok();
+    errors.extend(wanted.errors);
+    match (name, description, wanted.spec, resolved) {
+        (Some(name), Some(description), Some(spec), Some(resolved)) if errors.is_empty() => {
             Ok(Wanted { name, description, spec, resolved })
         }
         _ => Err(Error::Invalid(errors)),
     }
 }
 
+fn name_of(value: &Value) -> Result<Name, FieldError> {
+    let wrong = |message: &str| FieldError::new("name", message);
+    match value {
+        Value::Null => Err(wrong("is required: 1 to 128 characters")),
+        Value::String(text) => Name::try_from(text.clone()).map_err(|error| wrong(&error.to_string())),
+        _ => Err(wrong("must be text")),
+    }
+}
+
+fn description_of(value: &Value) -> Result<String, FieldError> {
+    match value {
+        Value::Null => Ok(String::new()),
+        Value::String(text) if text.chars().count() <= LONGEST_DESCRIPTION && !text.contains('\0') => {
+            Ok(text.clone())
+        }
+        _ => Err(FieldError::new("description", "must be text of at most 4096 characters")),
+    }
+}
+
 /// What a task would cost; nothing is created.
-#[utoipa::path(tag = "tasks", request_body = CreateTask, responses((status = 200), (status = 422, body = Problem)))]
+#[utoipa::path(tag = "tasks", request_body = CreateTask, responses((status = 200, body = Quote), (status = 422, body = Problem)))]
 #[post("/api/v1/tasks/quote")]
 pub(crate) async fn quote(app: Data<App>, caller: Caller, body: Raw) -> Result<HttpResponse, Error> {
     let wanted = check(&app, &caller, &body.0).await?;
@@ -209,26 +227,22 @@ pub(crate) async fn quote(app: Data<App>, caller: Caller, body: Raw) -> Result<H
     if ask.free {
         warnings.push("evaluations of up to two datasets are free".to_owned());
     }
-    Ok(HttpResponse::Ok().json(json!({
-        "rate_per_hour_microcredits": reply.rate_per_hour,
-        "low_microcredits": reply.range[0],
-        "high_microcredits": reply.range[1],
-        "hold_microcredits": reply.hold,
-        "available_microcredits": reply.available,
-        "expected_seconds": ask.expected_ms.map(|ms| ms as f64 / 1000.0),
-        "warnings": warnings,
-    })))
+    Ok(HttpResponse::Ok().json(Quote {
+        rate_per_hour_microcredits: reply.rate_per_hour.0,
+        low_microcredits: reply.range[0].0,
+        high_microcredits: reply.range[1].0,
+        hold_microcredits: reply.hold.0,
+        available_microcredits: reply.available.0,
+        expected_seconds: ask.expected_ms.map(|ms| ms as f64 / 1000.0),
+        warnings,
+    }))
 }
 
 /// Which tasks are wanted.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TaskFilter {
-    /// `training`, `evaluation` or `compilation`.
-    #[param(value_type = Option<String>)]
     kind: Option<TaskKind>,
-    /// A state.
-    #[param(value_type = Option<String>)]
     state: Option<TaskState>,
     /// Part of the name.
     q: Option<String>,
@@ -246,8 +260,7 @@ pub(crate) async fn list(
 ) -> Result<HttpResponse, Error> {
     let filter = filter.into_inner();
     let limit = limit_of(filter.limit)?;
-    let before = filter.cursor.map(|text| text.parse());
-    let before = before.transpose().map_err(|_| Error::field("cursor", "give `next_cursor` of a page"))?;
+    let before = cursor_of(filter.cursor.as_deref())?;
     let wanted = tasks::Filter { kind: filter.kind, state: filter.state, text: filter.q, before };
     let rows = tasks::list(app.store.read(), caller.workspace, &wanted, limit).await?;
     let page = Page::cut(rows, limit, |row| row.id.clone(), Ok)?;
@@ -283,7 +296,7 @@ pub(crate) async fn remove(
 pub(crate) struct Form {
     name: String,
     description: String,
-    #[schema(value_type = Object)]
+    #[schema(value_type = TaskSpec)]
     spec: Value,
 }
 

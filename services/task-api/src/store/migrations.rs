@@ -5,7 +5,7 @@ use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trai
 
 /// task-api's migrations, oldest first.
 pub(crate) fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(Initial), Box::new(Data), Box::new(Epochs)]
+    vec![Box::new(Initial), Box::new(Data), Box::new(Epochs), Box::new(Context)]
 }
 
 struct Initial;
@@ -65,6 +65,24 @@ impl MigrationTrait for Epochs {
         for statement in EPOCHS {
             manager.get_connection().execute_unprepared(statement).await?;
         }
+        Ok(())
+    }
+}
+
+/// How long a sequence a model takes.
+struct Context;
+
+impl MigrationName for Context {
+    fn name(&self) -> &'static str {
+        "task_api_0004_context"
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for Context {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let sql = "ALTER TABLE models ADD COLUMN context_tokens BIGINT";
+        manager.get_connection().execute_unprepared(sql).await?;
         Ok(())
     }
 }

@@ -5,7 +5,8 @@ use anneal_domain::{
     FieldError,
     id::{DatasetId, ModelId, WorkspaceId},
     spec::{
-        CalibrationSource, CompilationSpec, EvaluationSpec, ModelSource, TaskSpec, TrainingKind, TrainingSpec,
+        CalibrationSource, CompilationSpec, EvaluationDataset, EvaluationSpec, ModelSource, TaskSpec,
+        TrainingKind, TrainingSpec,
     },
 };
 use anneal_store::Sql;
@@ -33,6 +34,37 @@ struct Resolving<'a, D> {
     resolved: Resolved,
 }
 
+/// What a dataset is wanted for.
+#[derive(Clone, Copy)]
+struct Use<'a> {
+    /// Kinds of dataset that can be used.
+    kinds: &'a [&'a str],
+    /// At most this many of its rows are used.
+    most_rows: Option<u64>,
+}
+
+impl<'a> Use<'a> {
+    const fn all(kinds: &'a [&'a str]) -> Self {
+        Self { kinds, most_rows: None }
+    }
+}
+
+/// Kinds whose rows are text: what calibrates a compilation, and what its perplexity is measured on.
+const TEXT: [&str; 2] = ["pretrain", "sft"];
+
+/// Kinds of dataset whose rows a benchmark can have.
+fn kinds_of(dataset: &EvaluationDataset) -> &'static [&'static str] {
+    match dataset.benchmark.as_str() {
+        // A task of the user's own says what its rows are.
+        _ if dataset.task.is_some() => &["evaluation", "pretrain", "sft"],
+        "heldout_loss" => &["sft"],
+        "perplexity" | "wikitext" | "lambada" | "lambada_openai" => &["evaluation", "pretrain"],
+        // Their rows are a user's own, and may look like those of a conversation.
+        "custom_multiple_choice" | "custom_question_answer" => &["evaluation", "sft"],
+        _ => &["evaluation"],
+    }
+}
+
 /// Resolves a specification; every reference that is absent or does not fit is named.
 pub(crate) async fn resolve<D: Sql>(
     db: &D,
@@ -55,23 +87,41 @@ pub(crate) async fn resolve<D: Sql>(
 
 impl<D: Sql> Resolving<'_, D> {
     async fn training(&mut self, spec: &TrainingSpec) -> Result<(), Error> {
-        let model = self.model("spec.model", spec.model, None).await?;
-        if model.is_some_and(|model| model.format == "onnx") {
-            self.wrong("spec.model", "is a compiled model: training needs its source model");
+        if let Some(model) = self.model("spec.model", spec.model, None).await? {
+            match model.format.as_str() {
+                "onnx" => self.wrong("spec.model", "is a compiled model: training needs its source model"),
+                "adapter" => {
+                    self.wrong(
+                        "spec.model",
+                        "is an adapter: training begins from its base, or a whole model",
+                    );
+                }
+                _ => {}
+            }
+            self.fits_context(spec.sequence_length, &model);
         }
         let wanted = match spec.task_type {
             TrainingKind::Pretrain => "pretrain",
             TrainingKind::Sft => "sft",
             TrainingKind::Dpo => "preference",
         };
-        self.dataset("spec.dataset", "dataset", spec.dataset, Some(wanted)).await
+        self.dataset("spec.dataset", "dataset", spec.dataset, Use::all(&[wanted])).await
+    }
+
+    /// A row longer than the model's context would get positions that the model never saw.
+    fn fits_context(&mut self, sequence_length: usize, model: &ModelRow) {
+        let Some(context) = model.context_tokens.map(i64::unsigned_abs) else { return };
+        if sequence_length as u64 > context {
+            self.wrong("spec.sequence_length", format!("the model's context is {context} tokens"));
+        }
     }
 
     async fn evaluation(&mut self, spec: &EvaluationSpec) -> Result<(), Error> {
         self.model("spec.model", spec.model, Some(spec.model_source)).await?;
         for (i, dataset) in spec.datasets.iter().enumerate() {
             let field = format!("spec.datasets[{i}].dataset");
-            self.dataset(&field, &format!("dataset.{i}"), dataset.dataset, None).await?;
+            let use_of = Use { kinds: kinds_of(dataset), most_rows: dataset.limit.map(|rows| rows as u64) };
+            self.dataset(&field, &format!("dataset.{i}"), dataset.dataset, use_of).await?;
         }
         Ok(())
     }
@@ -84,7 +134,7 @@ impl<D: Sql> Resolving<'_, D> {
         match spec.calibration {
             None => {}
             Some(CalibrationSource::Dataset(id)) => {
-                self.dataset("spec.calibration.dataset", "calibration", id, None).await?;
+                self.dataset("spec.calibration.dataset", "calibration", id, Use::all(&TEXT)).await?;
             }
             Some(CalibrationSource::C4) => self.builtin("spec.calibration", "calibration", "c4").await?,
             Some(CalibrationSource::Ceval) => {
@@ -92,7 +142,7 @@ impl<D: Sql> Resolving<'_, D> {
             }
         }
         if let Some(id) = spec.validation_dataset {
-            self.dataset("spec.validation_dataset", "validation", id, None).await?;
+            self.dataset("spec.validation_dataset", "validation", id, Use::all(&TEXT)).await?;
         }
         Ok(())
     }
@@ -108,7 +158,7 @@ impl<D: Sql> Resolving<'_, D> {
         id: ModelId,
         source: Option<ModelSource>,
     ) -> Result<Option<ModelRow>, Error> {
-        let Some(model) = known(models::find(self.db, self.workspace, id).await)? else {
+        let Some(model) = known(models::readable(self.db, self.workspace, id).await)? else {
             self.wrong(field, format!("there is no model {id} in this workspace"));
             return Ok(None);
         };
@@ -136,7 +186,7 @@ impl<D: Sql> Resolving<'_, D> {
         }
         let base: Option<ModelId> = model.base_model.as_deref().and_then(|id| id.parse().ok());
         let base = match base {
-            Some(base) => known(models::find(self.db, self.workspace, base).await)?,
+            Some(base) => known(models::readable(self.db, self.workspace, base).await)?,
             None => None,
         };
         match base.filter(|base| base.format != "adapter" && base.state == "ready") {
@@ -154,34 +204,34 @@ impl<D: Sql> Resolving<'_, D> {
         field: &str,
         role: &str,
         id: DatasetId,
-        kind: Option<&str>,
+        use_of: Use<'_>,
     ) -> Result<(), Error> {
-        match known(datasets::find(self.db, self.workspace, id).await)? {
+        match known(datasets::readable(self.db, self.workspace, id).await)? {
             None => self.wrong(field, format!("there is no dataset {id} in this workspace")),
-            Some(row) if kind.is_some_and(|kind| kind != row.kind) => {
-                let kind = kind.unwrap_or_default();
+            Some(row) if !use_of.kinds.contains(&row.kind.as_str()) => {
+                let wanted = use_of.kinds.join("` or `");
                 self.wrong(
                     field,
-                    format!("this dataset's kind is `{}`; this task type needs `{kind}`", row.kind),
+                    format!("this dataset's kind is `{}`; needed here is `{wanted}`", row.kind),
                 );
             }
-            Some(row) => self.take(role, &row),
+            Some(row) => self.take(role, &row, use_of.most_rows),
         }
         Ok(())
     }
 
     async fn builtin(&mut self, field: &str, role: &str, name: &str) -> Result<(), Error> {
-        match datasets::builtin(self.db, self.workspace, name).await? {
+        match datasets::builtin(self.db, name).await? {
             None => self.wrong(
                 field,
                 format!("no built-in dataset named `{name}` is registered here: give {{\"dataset\": id}}"),
             ),
-            Some(row) => self.take(role, &row),
+            Some(row) => self.take(role, &row, None),
         }
         Ok(())
     }
 
-    fn take(&mut self, role: &str, row: &DatasetRow) {
+    fn take(&mut self, role: &str, row: &DatasetRow, most_rows: Option<u64>) {
         self.resolved.inputs.push(InputFolder {
             role: role.to_owned(),
             prefix: row.prefix.clone(),
@@ -192,8 +242,8 @@ impl<D: Sql> Resolving<'_, D> {
             "file": row.file_name, "rows": row.total_rows - row.invalid_rows,
         });
         self.resolved.facts.insert(role.to_owned(), about);
-        self.resolved.estimate.characters += row.characters.unsigned_abs();
-        self.resolved.estimate.rows += row.total_rows.unsigned_abs();
+        let (characters, rows) = (row.characters.unsigned_abs(), row.total_rows.unsigned_abs());
+        self.resolved.estimate.add(characters, rows, most_rows);
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) async fn register(
         TaskSpec::Evaluation(_) => return Ok(None),
     };
     let Some((format, folder)) = folder(tx, row, &spec, ending).await? else { return Ok(None) };
-    let base = models::find(&**tx, row.workspace()?, base).await.ok();
+    let base = models::readable(&**tx, row.workspace()?, base).await.ok();
     let figures: Map<String, Value> = from_json(&row.figures, "figures")?;
     let model = ModelRow {
         id: ModelId::new().to_string(),
@@ -40,6 +40,7 @@ pub(super) async fn register(
         state: "ready".to_owned(),
         architecture: base.as_ref().and_then(|base| base.architecture.clone()),
         parameters: base.as_ref().and_then(|base| base.parameters),
+        context_tokens: base.as_ref().and_then(|base| base.context_tokens),
         size_bytes: i64::try_from(folder.size_bytes).unwrap_or(i64::MAX),
         task: Some(row.id.clone()),
         base_model: base.map(|base| base.id),

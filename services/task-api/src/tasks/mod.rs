@@ -42,7 +42,7 @@ pub(crate) use renew::renew;
 pub(crate) use stage::report as report_stage;
 pub(crate) use still_there::still_there;
 pub(crate) use verb::request;
-pub(crate) use wanted_spec::parse as parse_spec;
+pub(crate) use wanted_spec::read as read_spec;
 
 /// An engine failure is tried again until this many attempts failed.
 pub(crate) const MOST_FAILED_ATTEMPTS: i64 = 3;

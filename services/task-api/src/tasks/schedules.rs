@@ -113,10 +113,11 @@ async fn world(folder: &std::path::Path) -> World {
 }
 
 fn spec() -> anneal_domain::spec::TaskSpec {
-    tasks::parse_spec(json!({
+    tasks::read_spec(json!({
         "kind": "training", "task_type": "sft", "method": "lora",
         "model": "model-00000000000000000000000000000001", "dataset": "ds-00000000000000000000000000000001"
     }))
+    .spec
     .unwrap()
 }
 

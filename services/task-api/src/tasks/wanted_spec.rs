@@ -1,170 +1,102 @@
-//! Reads a task specification out of JSON and names every wrong field at once, not the first only.
-//!
-//! The parser stops at its first error; each error is noted, its place is mended with a stand-in, and the parser runs
-//! again. Only a specification without any error is used.
+//! Reads a task specification out of JSON and names every wrong field at once: those that do not parse, those that break a
+//! rule, and (noted afterwards) those that point at what is not there.
 
 use anneal_domain::{
     FieldError,
     spec::{CompilationSpec, EvaluationSpec, TaskSpec, TrainingSpec},
 };
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-/// More wrong fields than this are not listed.
-const MOST_ERRORS: usize = 32;
+use crate::form;
 
-/// The specification, or everything that is wrong with it.
-pub(crate) fn parse(value: Value) -> Result<TaskSpec, Vec<FieldError>> {
+/// Rules over several fields: what stands in for a wrong first one says nothing about the others.
+const FOLLOWING: [(&str, &[&str]); 9] = [
+    (
+        "spec.task_type",
+        &[
+            "spec.method",
+            "spec.dpo",
+            "spec.packing",
+            "spec.loss_on",
+            "spec.dataset",
+            "spec.full.min_learning_rate",
+        ],
+    ),
+    (
+        "spec.method",
+        &["spec.full", "spec.lora", "spec.full.min_learning_rate", "spec.lora.double_quantization"],
+    ),
+    ("spec.split", &["spec.eval_interval", "spec.early_stopping_patience"]),
+    ("spec.schedule", &["spec.full.min_learning_rate"]),
+    ("spec.learning_rate", &["spec.full.min_learning_rate"]),
+    ("spec.micro_batch_size", &["spec.gradient_accumulation_steps", "spec.global_batch_size"]),
+    ("spec.gradient_accumulation_steps", &["spec.global_batch_size"]),
+    ("spec.dpo.loss", &["spec.dpo.label_smoothing"]),
+    ("spec.quantization", &["spec.calibration"]),
+];
+
+/// A specification as far as it can be read, and everything that is wrong with it.
+#[derive(Debug)]
+pub(crate) struct WantedSpec {
+    /// With a stand-in in every place that did not parse; not to be used while there are errors.
+    pub(crate) spec: Option<TaskSpec>,
+    pub(crate) errors: Vec<FieldError>,
+}
+
+impl WantedSpec {
+    fn of<T>((spec, errors): (Option<T>, Vec<FieldError>), kind: impl FnOnce(T) -> TaskSpec) -> Self {
+        let mut wanted = Self { spec: spec.map(kind), errors };
+        let broken = wanted.spec.as_ref().map(TaskSpec::validate).unwrap_or_default();
+        wanted.note(broken);
+        wanted
+    }
+
+    /// Adds errors of other fields than those that are known to be wrong, or that only follow from them.
+    pub(crate) fn note(&mut self, more: Vec<FieldError>) {
+        let follows = |error: &FieldError| {
+            FOLLOWING.iter().any(|(first, others)| {
+                others.contains(&error.field.as_str()) && form::names(&self.errors, first)
+            })
+        };
+        let new: Vec<FieldError> = more
+            .into_iter()
+            .filter(|error| !form::names(&self.errors, &error.field) && !follows(error))
+            .collect();
+        self.errors.extend(new);
+    }
+}
+
+/// Reads a specification.
+pub(crate) fn read(value: Value) -> WantedSpec {
+    let refused =
+        |field: &str, message: &str| WantedSpec { spec: None, errors: vec![FieldError::new(field, message)] };
     let Value::Object(mut map) = value else {
-        return Err(vec![FieldError::new("spec", "must be an object with a `kind`")]);
+        return refused("spec", "must be an object with a `kind`");
     };
     let kind = map.remove("kind");
     let value = Value::Object(map);
-    let (spec, errors) = match kind.as_ref().and_then(Value::as_str) {
-        Some("training") => {
-            let (spec, errors) = read::<TrainingSpec>(value);
-            (spec.map(|spec| TaskSpec::Training(Box::new(spec))), errors)
-        }
+    match kind.as_ref().and_then(Value::as_str) {
+        Some("training") => WantedSpec::of(form::read::<TrainingSpec>("spec", value), |spec| {
+            TaskSpec::Training(Box::new(spec))
+        }),
         Some("evaluation") => {
-            let (spec, errors) = read::<EvaluationSpec>(value);
-            (spec.map(TaskSpec::Evaluation), errors)
+            WantedSpec::of(form::read::<EvaluationSpec>("spec", value), TaskSpec::Evaluation)
         }
         Some("compilation") => {
-            let (spec, errors) = read::<CompilationSpec>(value);
-            (spec.map(TaskSpec::Compilation), errors)
+            WantedSpec::of(form::read::<CompilationSpec>("spec", value), TaskSpec::Compilation)
         }
-        _ => (None, vec![FieldError::new("spec.kind", "must be `training`, `evaluation` or `compilation`")]),
-    };
-    let mut all = errors;
-    if let Some(spec) = &spec {
-        let mended: Vec<String> = all.iter().map(|error| error.field.clone()).collect();
-        all.extend(spec.validate().into_iter().filter(|error| !mended.contains(&error.field)));
-    }
-    match spec {
-        Some(spec) if all.is_empty() => Ok(spec),
-        _ => Err(all),
-    }
-}
-
-/// What parses once every wrong place is mended, and the wrong places.
-fn read<T: DeserializeOwned>(mut value: Value) -> (Option<T>, Vec<FieldError>) {
-    let mut errors: Vec<FieldError> = Vec::new();
-    while errors.len() < MOST_ERRORS {
-        let error = match serde_path_to_error::deserialize::<_, T>(value.clone()) {
-            Ok(spec) => return (Some(spec), errors),
-            Err(error) => error,
-        };
-        let path: Vec<String> = segments(&error.path().to_string());
-        let message = error.inner().to_string();
-        let (place, mend) = place_of(path, &message);
-        let field = name_of(&place);
-        if !errors.iter().any(|known| known.field == field) {
-            errors.push(FieldError::new(field, plain(&message)));
-        }
-        if !mend_at(&mut value, &place, mend) {
-            break;
-        }
-    }
-    (None, errors)
-}
-
-enum Mend {
-    Remove,
-    StandIn(Value),
-}
-
-/// Which field is meant, and how to go on without it.
-fn place_of(mut path: Vec<String>, message: &str) -> (Vec<String>, Mend) {
-    let named = message.split('`').nth(1).map(str::to_owned);
-    match named {
-        Some(name) if message.starts_with("missing field") => {
-            path.push(name.clone());
-            (path, Mend::StandIn(stand_in(&name)))
-        }
-        Some(name) if message.starts_with("unknown field") => {
-            if path.last() != Some(&name) {
-                path.push(name);
-            }
-            (path, Mend::Remove)
-        }
-        _ => (path, Mend::Remove),
-    }
-}
-
-/// A value that parses for each required field.
-fn stand_in(name: &str) -> Value {
-    match name {
-        "task_type" => json!("sft"),
-        "method" => json!("lora"),
-        "model" => json!("model-00000000000000000000000000000000"),
-        "dataset" => json!("ds-00000000000000000000000000000000"),
-        "model_source" => json!("builtin"),
-        "quantization" => json!("int8"),
-        "datasets" => json!([]),
-        "benchmark" => json!("arc_easy"),
-        _ => Value::Null,
-    }
-}
-
-fn segments(path: &str) -> Vec<String> {
-    path.replace('[', ".")
-        .replace(']', "")
-        .split('.')
-        .filter(|part| !part.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-fn name_of(place: &[String]) -> String {
-    place.iter().fold("spec".to_owned(), |name, part| {
-        if part.bytes().all(|b| b.is_ascii_digit()) {
-            format!("{name}[{part}]")
-        } else {
-            format!("{name}.{part}")
-        }
-    })
-}
-
-/// The parser's words without its position in a text that the user never saw.
-fn plain(message: &str) -> String {
-    message.split(" at line ").next().unwrap_or(message).chars().take(300).collect()
-}
-
-fn mend_at(value: &mut Value, place: &[String], mend: Mend) -> bool {
-    let Some((last, parents)) = place.split_last() else { return false };
-    let mut at = value;
-    for part in parents {
-        let next = match at {
-            Value::Object(map) => map.get_mut(part),
-            Value::Array(list) => part.parse::<usize>().ok().and_then(|i| list.get_mut(i)),
-            _ => None,
-        };
-        match next {
-            Some(next) => at = next,
-            None => return false,
-        }
-    }
-    match (at, mend) {
-        (Value::Object(map), Mend::Remove) => map.shift_remove(last).is_some(),
-        (Value::Object(map), Mend::StandIn(value)) => map.insert(last.clone(), value).is_none(),
-        (Value::Array(list), Mend::Remove) => match last.parse::<usize>() {
-            Ok(i) if i < list.len() => {
-                list.remove(i);
-                true
-            }
-            _ => false,
-        },
-        _ => false,
+        _ => refused("spec.kind", "must be `training`, `evaluation` or `compilation`"),
     }
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn fields(value: Value) -> Vec<String> {
-        parse(value).unwrap_err().into_iter().map(|error| error.field).collect()
+        read(value).errors.into_iter().map(|error| error.field).collect()
     }
 
     #[test]
@@ -206,6 +138,35 @@ mod tests {
             "kind": "training", "task_type": "sft", "method": "lora",
             "model": "model-00000000000000000000000000000001", "dataset": "ds-00000000000000000000000000000001"
         });
-        assert!(parse(spec).is_ok());
+        let wanted = read(spec);
+        assert!(wanted.spec.is_some() && wanted.errors.is_empty(), "{wanted:?}");
+    }
+
+    #[test]
+    fn what_only_follows_from_a_wrong_field_is_not_named() {
+        let training = |changes: Value| {
+            let mut spec = json!({
+                "kind": "training", "task_type": "sft", "method": "lora",
+                "model": "model-00000000000000000000000000000001", "dataset": "ds-00000000000000000000000000000001"
+            });
+            spec.as_object_mut()
+                .into_iter()
+                .for_each(|spec| spec.extend(changes.as_object().cloned().unwrap_or_default()));
+            fields(spec)
+        };
+        assert_eq!(training(json!({ "task_type": "dpo2", "dpo": {} })), ["spec.task_type"]);
+        assert_eq!(training(json!({ "method": 7, "full": {}, "lora": {} })), ["spec.method"]);
+        assert_eq!(training(json!({ "method": "full", "split": [50, "x", 50] })), ["spec.split[1]"]);
+        let dataset = "ds-00000000000000000000000000000001";
+        let named = fields(json!({
+            "kind": "evaluation", "model_source": "builtin", "model": "model-00000000000000000000000000000001",
+            "datasets": [7, { "benchmark": "arc_easy", "dataset": dataset, "limit": 0 }, { "dataset": dataset }]
+        }));
+        assert_eq!(named, ["spec.datasets[0]", "spec.datasets[2].benchmark", "spec.datasets[1].limit"]);
+        assert_eq!(
+            fields(json!({ "kind": "compilation", "model_source": "builtin",
+                           "model": "model-00000000000000000000000000000001", "quantization": "int4" })),
+            ["spec.quantization"]
+        );
     }
 }

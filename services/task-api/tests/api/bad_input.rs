@@ -24,11 +24,21 @@ async fn wrong_tasks_are_refused_field_by_field() {
         (json!({ "name": 7, "spec": good["spec"] }), "name"),
         (json!({ "spec": good["spec"] }), "name"),
         (json!({ "name": "x" }), "spec"),
+        (json!([good["spec"]]), "body"),
     ] {
         let answer = stack.post("/api/v1/tasks", &change).await;
         assert_eq!(answer.fields(), [field], "{:#}", answer.json);
         answer.expect(422);
     }
+    // A wrong field hides no other: not an unknown key, not a missing name, not a reference that leads nowhere.
+    let mut all = bad.clone();
+    all["price"] = json!(0);
+    all.as_object_mut().unwrap().remove("name");
+    all["spec"]["dataset"] = json!("ds-00000000000000000000000000000009");
+    let mut fields = stack.post("/api/v1/tasks", &all).await.fields();
+    fields.sort();
+    let expected = ["name", "price", "spec.dataset", "spec.epochs", "spec.lora.rank", "spec.workspace"];
+    assert_eq!(fields, expected);
     let mut absent = good.clone();
     absent["spec"]["dataset"] = json!("ds-00000000000000000000000000000009");
     absent["spec"]["model"] = json!("model-00000000000000000000000000000009");
@@ -37,6 +47,9 @@ async fn wrong_tasks_are_refused_field_by_field() {
     unfit["spec"]["task_type"] = json!("pretrain");
     unfit["spec"]["method"] = json!("full");
     assert_eq!(stack.post("/api/v1/tasks", &unfit).await.fields(), ["spec.dataset"]);
+    let mut long = good.clone();
+    long["spec"]["sequence_length"] = json!(4097);
+    assert_eq!(stack.post("/api/v1/tasks", &long).await.fields(), ["spec.sequence_length"]);
     stack.poor.store(true, std::sync::atomic::Ordering::SeqCst);
     stack.post("/api/v1/tasks", &good).await.expect(402);
     stack.poor.store(false, std::sync::atomic::Ordering::SeqCst);
@@ -54,11 +67,24 @@ async fn wrong_keys_paths_and_queries_are_refused() {
         let problem = stack.send(stack.request(Method::GET, "/api/v1/tasks", key)).await.expect(401);
         assert_eq!(problem["status"], 401);
     }
-    for path in ["/api/v1/tasks?limit=1000000000", "/api/v1/tasks?limit=0", "/api/v1/tasks?cursor=../x"] {
-        stack.get(path).await.expect(422);
-    }
-    for path in ["/api/v1/tasks?colour=red", "/api/v1/tasks?limit=-1", "/api/v1/tasks?state=lost"] {
-        stack.get(path).await.expect(400);
+    for (path, fields) in [
+        ("tasks?limit=1000000000", ["limit"].as_slice()),
+        ("tasks?limit=0", &["limit"]),
+        ("tasks?cursor=../x", &["cursor"]),
+        ("tasks?colour=red&limit=-1&state=lost", &["colour", "limit", "state"]),
+        ("models?source=stolen&task=7", &["source", "task"]),
+        ("models?cursor=7", &["cursor"]),
+        ("datasets?kind=poem", &["kind"]),
+        ("deployments?limit=0", &["limit"]),
+        ("users?colour=red", &["colour"]),
+        ("api-keys?limit=101", &["limit"]),
+        ("workspaces?cursor=x", &["cursor"]),
+        ("events?since=yesterday", &["since"]),
+        ("tasks/task-00000000000000000000000000000001/logs?lines=7", &["lines"]),
+    ] {
+        let answer = stack.get(&format!("/api/v1/{path}")).await;
+        assert_eq!(answer.fields(), fields, "{path}: {:#}", answer.json);
+        answer.expect(422);
     }
     for id in ["task-*", "task-%3E", "..%2F..%2Fetc", "task-%0d%0aX:%20y", "a.b"] {
         stack.get(&format!("/api/v1/tasks/{id}")).await.expect(404);
@@ -110,6 +136,8 @@ async fn wrong_datasets_are_refused_with_their_lines() {
     ] {
         stack.upload(query, body).await.expect(422);
     }
+    let refused = stack.upload(&format!("dataset={id}&name=y&builtin=true"), "x").await;
+    assert_eq!(refused.fields(), ["name", "builtin"]);
     stack.upload("name=x", vec![b'a'; 2 << 20]).await.expect(413);
     stack.get("/healthz").await.expect(200);
 }

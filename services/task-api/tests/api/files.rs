@@ -111,6 +111,7 @@ async fn a_compiled_model_is_deployed_and_asked_under_its_own_workspaces_name() 
     let answer = stack.post("/v1/chat/completions", &chat).await.expect(200);
     assert_eq!((&answer["model"], &answer["asked"]), (&json!("bot"), &json!(format!("\"{served}\""))));
     assert_eq!(stack.get("/v1/models").await.expect(200)["data"][0]["id"], "bot");
+    assert_eq!(stack.get("/v1/models/bot").await.expect(200)["object"], "model");
     stack
         .send(stack.request(
             Method::DELETE,

@@ -1,11 +1,16 @@
 //! The real service over a real broker, object store and database, with billing scripted: what a client notices.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod access;
 mod bad_input;
+mod builtins;
 mod datasets;
+mod document;
 mod files;
 mod isolation;
 mod objects;
+mod once;
+mod openai;
 mod results;
 mod stack;
 mod tasks;

@@ -12,8 +12,8 @@ use anneal_artifacts::{ObjectStore, ObjectsConfig};
 use anneal_bus::{Bus, BusConfig};
 use anneal_contracts::{
     rpc::{
-        BalanceReply, BalanceRequest, BillReply, BillRequest, Done, PlaceHold, PlaceHoldReply, QuoteReply,
-        QuoteRequest, Refusal, ReleaseHold,
+        AuditReply, AuditRequest, BalanceReply, BalanceRequest, BillReply, BillRequest, Done, PlaceHold,
+        PlaceHoldReply, QuoteReply, QuoteRequest, Refusal, ReleaseHold, TopUp,
     },
     subject::rpc,
 };
@@ -152,6 +152,23 @@ impl Stack {
         Answer { status, json }
     }
 
+    /// `POST` under an `Idempotency-Key`.
+    pub(crate) async fn post_once(&self, once: &str, path: &str, body: &Value) -> Answer {
+        let request = self.request(Method::POST, path, ADMIN_KEY).header("Idempotency-Key", once);
+        self.send(request.json(body)).await
+    }
+
+    /// Any method, by any key, with a JSON body.
+    pub(crate) async fn ask(&self, method: Method, path: &str, key: &str, body: &Value) -> Answer {
+        self.send(self.request(method, path, key).json(body)).await
+    }
+
+    /// Another workspace: its id and its admin's key.
+    pub(crate) async fn workspace(&self, name: &str) -> (String, String) {
+        let made = self.post("/api/v1/workspaces", &json!({ "name": name })).await.expect(201);
+        (made["id"].as_str().unwrap().to_owned(), made["admin_key"].as_str().unwrap().to_owned())
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.send(self.request(Method::GET, path, ADMIN_KEY)).await
     }
@@ -167,7 +184,12 @@ impl Stack {
 
     /// A model that is ready, from a GGUF head; its id.
     pub(crate) async fn model(&self) -> String {
-        let body = json!({ "name": "base", "source": "builtin" });
+        self.model_from("imported").await
+    }
+
+    /// As [`Self::model`], from this source.
+    pub(crate) async fn model_from(&self, source: &str) -> String {
+        let body = json!({ "name": "base", "source": source });
         let id = self.post("/api/v1/models", &body).await.expect(201)["id"].as_str().unwrap().to_owned();
         let file = format!("/api/v1/models/{id}/files/base.gguf");
         self.send(self.request(Method::PUT, &file, ADMIN_KEY).body(gguf())).await.expect(200);
@@ -204,10 +226,13 @@ pub(crate) fn gguf() -> Vec<u8> {
     };
     let mut out = b"GGUF\x03\0\0\0".to_vec();
     out.extend(1_u64.to_le_bytes());
-    out.extend(1_u64.to_le_bytes());
+    out.extend(2_u64.to_le_bytes());
     text(&mut out, "general.architecture");
     out.extend(8_u32.to_le_bytes());
     text(&mut out, "llama");
+    text(&mut out, "llama.context_length");
+    out.extend(4_u32.to_le_bytes());
+    out.extend(4096_u32.to_le_bytes());
     text(&mut out, "token_embd.weight");
     out.extend(2_u32.to_le_bytes());
     out.extend(4_u64.to_le_bytes());
@@ -241,6 +266,23 @@ async fn echo() -> String {
     url
 }
 
+/// Credits that are taken, and an audit that says as its difference whether the first workspace was asked for.
+fn script_credits(bus: &Bus, stop: &CancellationToken) {
+    let (to, until) = (bus.clone(), stop.clone());
+    tasks::spawn(rpc::TOP_UP, async move {
+        let top_up = |_: anneal_bus::Request<TopUp>| async move { Ok::<_, Refusal>(Done {}) };
+        to.serve(rpc::TOP_UP, "billing", until, top_up).await.unwrap();
+    });
+    let (to, until) = (bus.clone(), stop.clone());
+    tasks::spawn(rpc::AUDIT, async move {
+        let audit = |request: anneal_bus::Request<AuditRequest>| async move {
+            let is_first = request.body.workspace == WorkspaceId::from_u128(1);
+            Ok::<_, Refusal>(AuditReply { rows: vec![], difference: Microcredits(i64::from(is_first)) })
+        };
+        to.serve(rpc::AUDIT, "billing", until, audit).await.unwrap();
+    });
+}
+
 /// Billing that holds 100 for everything, unless it is to refuse.
 fn script_billing(
     bus: &Bus,
@@ -249,6 +291,7 @@ fn script_billing(
     poor: &Arc<AtomicBool>,
     gate: &Arc<tokio::sync::RwLock<()>>,
 ) {
+    script_credits(bus, stop);
     let billed: Arc<Mutex<HashMap<TaskId, WorkspaceId>>> = Arc::default();
     let answer = |subject: &'static str, work: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
         tasks::spawn(subject, work);

@@ -188,7 +188,14 @@ pub struct LedgerReply {
     pub sum: Microcredits,
 }
 
-/// Every charge recomputed from the usage stream.
+/// Which workspace's charges are recomputed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRequest {
+    /// The workspace.
+    pub workspace: WorkspaceId,
+}
+
+/// Every charge of a workspace recomputed from the usage stream.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditReply {
     /// One row a task.

@@ -15,8 +15,9 @@ mod report_stage;
 use serde::{Deserialize, Serialize};
 
 pub use billing::{
-    AuditReply, AuditRow, BalanceReply, BalanceRequest, BillReply, BillRequest, LedgerReply, LedgerRequest,
-    PlaceHold, PlaceHoldReply, Posting, Price, PricesReply, QuoteReply, QuoteRequest, ReleaseHold, TopUp,
+    AuditReply, AuditRequest, AuditRow, BalanceReply, BalanceRequest, BillReply, BillRequest, LedgerReply,
+    LedgerRequest, PlaceHold, PlaceHoldReply, Posting, Price, PricesReply, QuoteReply, QuoteRequest,
+    ReleaseHold, TopUp,
 };
 pub use claim_task::{ClaimReply, ClaimTask, ClaimedTask, InputFolder, ResumePoint};
 pub use commit_checkpoint::CommitCheckpoint;

@@ -1,6 +1,7 @@
 //! A compilation task: quantise, then compile.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{ModelSource, Pool};
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
 };
 
 /// Quantise a model and export it for a runtime.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CompilationSpec {
     /// Where the model comes from.
@@ -39,7 +40,7 @@ pub struct CompilationSpec {
 }
 
 /// Weight precision of a compiled model.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Quantization {
     /// 8-bit integer weights, chosen with calibration text.
@@ -49,7 +50,7 @@ pub enum Quantization {
 }
 
 /// The device class a compiled model runs on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Target {
     /// ONNX Runtime on a CPU.
@@ -60,7 +61,7 @@ pub enum Target {
 }
 
 /// Where calibration text comes from: a registered set by name, or a user's own dataset.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CalibrationSource {
     /// The C4 sample registered as a built-in dataset named `c4`.

@@ -2,15 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
-use super::{ModelSource, Pool, user_task};
+use super::{ModelSource, Pool, benchmark, user_task};
 use crate::{
     field_error::FieldErrors,
     id::{DatasetId, ModelId},
 };
 
 /// Score a model on one or more benchmarks.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationSpec {
     /// Where the model comes from.
@@ -34,7 +35,7 @@ pub struct EvaluationSpec {
 }
 
 /// One benchmark of an evaluation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationDataset {
     /// A task name known to the evaluator, such as `arc_easy`.
@@ -52,6 +53,7 @@ pub struct EvaluationDataset {
     pub alias: Option<String>,
     /// A benchmark of the user's own, which `benchmark` names: the fields of a task file of lm-evaluation-harness.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
     pub task: Option<Map<String, Value>>,
 }
 
@@ -61,6 +63,9 @@ impl EvaluationDataset {
         self.alias.as_deref().unwrap_or(&self.benchmark)
     }
 }
+
+/// More rows of one dataset than this are never asked for.
+pub const MOST_ROWS: u64 = 10_000_000;
 
 /// Evaluations of up to this many datasets are free (the manual's rule).
 pub const FREE_DATASETS: usize = 2;
@@ -75,18 +80,11 @@ impl EvaluationSpec {
         errors.require(!self.datasets.is_empty(), "spec.datasets", "name at least one evaluation dataset");
         errors.require(self.datasets.len() <= 64, "spec.datasets", "at most 64 datasets in one task");
         for (i, dataset) in self.datasets.iter().enumerate() {
-            let plain = !dataset.benchmark.is_empty()
-                && dataset.benchmark.len() <= 64
-                && dataset.benchmark.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+            self.check_benchmark(i, errors);
             errors.require(
-                plain,
-                &format!("spec.datasets[{i}].benchmark"),
-                "a benchmark name has letters, digits and `_` only, such as `arc_easy`",
-            );
-            errors.require(
-                dataset.limit != Some(0),
+                dataset.limit.is_none_or(|rows| (1..=MOST_ROWS).contains(&(rows as u64))),
                 &format!("spec.datasets[{i}].limit"),
-                "must be at least 1",
+                format!("must be 1 to {MOST_ROWS}"),
             );
             errors.require(
                 dataset.num_fewshot.is_none_or(|n| n <= 100),
@@ -104,6 +102,21 @@ impl EvaluationSpec {
             "must be at least 16 tokens",
         );
         errors.require(self.pool == Pool::Fast, "spec.pool", "evaluation runs on one node: choose `fast`");
+    }
+
+    /// One that the evaluator knows; or, with a task of the user's own, a plain name for it.
+    fn check_benchmark(&self, i: usize, errors: &mut FieldErrors) {
+        let EvaluationDataset { benchmark: name, task, .. } = &self.datasets[i];
+        let field = format!("spec.datasets[{i}].benchmark");
+        if task.is_none() {
+            let why = "is no benchmark of this platform: name one such as `arc_easy`";
+            errors.require(benchmark::is_benchmark(name), &field, why);
+            return;
+        }
+        let plain =
+            (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let why = "the name of your own task has 1 to 64 letters, digits and `_`";
+        errors.require(plain, &field, why);
     }
 
     /// An alias becomes part of file names and tells its entry from every other.

@@ -3,17 +3,21 @@
 //! A specification is checked as a whole, and every wrong field is named at once. What only the platform knows (whether
 //! a dataset exists, whether its kind fits) is checked where that knowledge lives, not here.
 
+mod benchmark;
 mod compilation;
 mod evaluation;
 mod pool;
+mod schema;
 mod tokenizer;
 mod training;
 mod user_task;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
+pub use benchmark::is_benchmark;
 pub use compilation::{CalibrationSource, CompilationSpec, Quantization, Target};
-pub use evaluation::{EvaluationDataset, EvaluationSpec, FREE_DATASETS};
+pub use evaluation::{EvaluationDataset, EvaluationSpec, FREE_DATASETS, MOST_ROWS};
 pub use pool::{ModelSource, Pool};
 pub use tokenizer::{TokenizerOptions, TrainTokenizer};
 pub use training::{
@@ -24,7 +28,7 @@ pub use training::{
 use crate::{FieldError, field_error::FieldErrors};
 
 /// The kind of a task; each has workers and a rate of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskKind {
     /// Makes a model from data.

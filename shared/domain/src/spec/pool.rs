@@ -1,9 +1,12 @@
 //! Where a task runs, and where its model comes from.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A resource pool.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Pool {
     /// One node (高速).
@@ -27,7 +30,7 @@ impl Pool {
 }
 
 /// Where a model comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ModelSource {
     /// Shipped with the platform, or imported.

@@ -1,6 +1,7 @@
 //! A training task: the manual's form, field by field.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Pool, TokenizerOptions};
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
 };
 
 /// Make a model from data.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingSpec {
     /// Pretraining, supervised fine-tuning, or preference optimisation.
@@ -104,7 +105,7 @@ pub struct TrainingSpec {
 }
 
 /// The type of a training task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TrainingKind {
     /// From random initialisation, on plain text.
@@ -116,7 +117,7 @@ pub enum TrainingKind {
 }
 
 /// Which parameters are trained and how the base is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Method {
     /// Every parameter.
@@ -128,7 +129,7 @@ pub enum Method {
 }
 
 /// Precision of the matrix products; master weights stay fp32.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// Single precision.
@@ -141,7 +142,7 @@ pub enum Precision {
 }
 
 /// Learning-rate decay.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
     /// Half a cosine down to the floor.
@@ -154,7 +155,7 @@ pub enum Schedule {
 }
 
 /// Loss of preference optimisation over the reward margin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DpoLoss {
     /// `−log σ(margin)` (Rafailov et al. 2023).
@@ -167,7 +168,7 @@ pub enum DpoLoss {
 }
 
 /// Which tokens carry loss.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LossOn {
     /// Every assistant turn.
@@ -180,7 +181,7 @@ pub enum LossOn {
 }
 
 /// Which weights the trained model has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Export {
     /// Those with the lowest validation loss; where nothing is validated, the last.
@@ -191,7 +192,7 @@ pub enum Export {
 }
 
 /// Sharding of optimizer state (Rajbhandari et al. 2020).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Zero {
     /// Optimizer state and gradients are sharded.
@@ -200,7 +201,7 @@ pub enum Zero {
 }
 
 /// Which linears carry an adapter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub enum TargetModules {
     /// `"all-linear"`.
@@ -210,7 +211,7 @@ pub enum TargetModules {
 }
 
 /// The preset name `all-linear`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum AllLinear {
     /// All seven linears of a layer.
     #[serde(rename = "all-linear")]
@@ -238,7 +239,7 @@ impl TargetModules {
 }
 
 /// Shares of training, validation and test rows in per cent, such as `[98, 2, 0]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(transparent)]
 pub struct Split(pub [u32; 3]);
 
@@ -249,7 +250,7 @@ impl Default for Split {
 }
 
 /// Advanced options of `full`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct FullOptions {
     /// The floor the learning rate decays to.
@@ -280,7 +281,7 @@ impl Default for FullOptions {
 }
 
 /// Advanced options of `lora` and `qlora`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct AdapterOptions {
     /// Inner dimension.
@@ -314,7 +315,7 @@ impl Default for AdapterOptions {
 }
 
 /// Options of `dpo`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct DpoOptions {
     /// Strength of the pull towards the reference.
@@ -342,6 +343,8 @@ pub const fn default_learning_rate(task_type: TrainingKind, method: Method) -> f
 
 /// Nodes of the `fast` pool.
 const FAST_NODES: usize = 1;
+/// Rows of the largest optimizer step.
+const LARGEST_STEP: usize = 1 << 20;
 
 impl TrainingSpec {
     /// Ranks that see different rows, on a pool of one node.
@@ -351,7 +354,9 @@ impl TrainingSpec {
 
     /// Rows of one optimizer step.
     pub fn rows_per_step(&self) -> usize {
-        self.micro_batch_size * self.gradient_accumulation_steps * self.data_parallel()
+        self.micro_batch_size
+            .saturating_mul(self.gradient_accumulation_steps)
+            .saturating_mul(self.data_parallel())
     }
 
     pub(super) fn check(&self, errors: &mut FieldErrors) {
@@ -494,11 +499,13 @@ impl TrainingSpec {
             "spec.gradient_accumulation_steps",
             "must be 1 to 65536",
         );
+        let product = self.rows_per_step();
+        errors.require(
+            product <= LARGEST_STEP,
+            "spec.gradient_accumulation_steps",
+            format!("micro batch × accumulation = {product} rows: a step has at most {LARGEST_STEP}"),
+        );
         if let Some(global) = self.global_batch_size {
-            let product = self
-                .micro_batch_size
-                .saturating_mul(self.gradient_accumulation_steps)
-                .saturating_mul(self.data_parallel());
             errors.require(
                 global == product,
                 "spec.global_batch_size",
@@ -523,6 +530,11 @@ impl FullOptions {
             floor == 0.0 || schedule != Schedule::Constant,
             "spec.full.min_learning_rate",
             "a `constant` schedule never decays to it",
+        );
+        errors.require(
+            self.flash_attention,
+            "spec.full.flash_attention",
+            "cannot be switched off: the score matrix is never written",
         );
         let ranks = self.tensor_parallel.saturating_mul(self.pipeline_parallel);
         for (field, size) in [

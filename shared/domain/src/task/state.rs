@@ -1,11 +1,12 @@
 //! `queued → running → succeeded | failed | stopped | cancelled`, with `pausing → paused → queued`.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::Verb;
 
 /// Where a task is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskState {
     /// Waits for a worker.

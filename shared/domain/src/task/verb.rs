@@ -1,9 +1,10 @@
 //! What people ask of a task, and what its worker is told.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What a person may ask of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Verb {
     /// Write a checkpoint and give the machine back; resumable.
@@ -17,7 +18,7 @@ pub enum Verb {
 }
 
 /// What the worker that holds the lease should do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Wanted {
     /// Go on.

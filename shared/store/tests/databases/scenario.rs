@@ -236,8 +236,16 @@ async fn publishes_in_order_and_again_after_a_crash(store: &Store) {
     assert_eq!(*broker.stored.lock().unwrap(), expected);
 }
 
+/// A broker that was given nothing yet, and an outbox that knows of no other.
+async fn another_broker(store: &Store) -> Arc<Broker> {
+    for sql in ["DELETE FROM outbox", "DELETE FROM outbox_marks"] {
+        store.transaction(move |tx| async move { Ok::<_, Error>(tx.run(sql, []).await?) }).await.unwrap();
+    }
+    Arc::new(Broker::default())
+}
+
 async fn a_full_stream_holds_up_no_other(store: &Store) {
-    let broker = Arc::new(Broker::default());
+    let broker = another_broker(store).await;
     broker.full.lock().unwrap().push("usage");
     with_relay(store, &broker, async {
         for n in 0..100 {
@@ -256,11 +264,7 @@ async fn a_full_stream_holds_up_no_other(store: &Store) {
 }
 
 async fn what_a_broker_lost_is_sent_again(store: &Store) {
-    let clear = ["DELETE FROM outbox", "DELETE FROM outbox_marks"];
-    for sql in clear {
-        store.transaction(move |tx| async move { Ok::<_, Error>(tx.run(sql, []).await?) }).await.unwrap();
-    }
-    let broker = Arc::new(Broker::default());
+    let broker = another_broker(store).await;
     let stored = || broker.stored.lock().unwrap().clone();
     let marked = |last: i64| async move {
         let sql = "SELECT 1 AS found FROM outbox_marks WHERE lane = 'event' AND last = $1";

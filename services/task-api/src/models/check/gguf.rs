@@ -115,6 +115,8 @@ pub(in crate::models) fn read(bytes: &[u8], file_bytes: u64) -> Read<Facts> {
                 facts.architecture = Some(String::from_utf8_lossy(head.text()?).chars().take(64).collect());
             }
             (b"general.alignment", 4) => alignment = head.u32()?,
+            (b"llama.context_length", 4) => facts.context_tokens = Some(u64::from(head.u32()?)),
+            (b"llama.context_length", 10) => facts.context_tokens = Some(head.u64()?),
             _ => head.skip_value(kind, 0)?,
         }
     }
@@ -199,10 +201,13 @@ mod tests {
         let mut out = b"GGUF".to_vec();
         out.extend(3_u32.to_le_bytes());
         out.extend(1_u64.to_le_bytes());
-        out.extend(1_u64.to_le_bytes());
+        out.extend(2_u64.to_le_bytes());
         text(&mut out, "general.architecture");
         out.extend(8_u32.to_le_bytes());
         text(&mut out, "llama");
+        text(&mut out, "llama.context_length");
+        out.extend(4_u32.to_le_bytes());
+        out.extend(4096_u32.to_le_bytes());
         text(&mut out, "token_embd.weight");
         out.extend(2_u32.to_le_bytes());
         out.extend(4_u64.to_le_bytes());
@@ -217,7 +222,8 @@ mod tests {
     fn a_sound_head_is_read() {
         let bytes = sound();
         let facts = read(&bytes, bytes.len() as u64).unwrap();
-        assert_eq!(facts, Facts { architecture: Some("llama".to_owned()), parameters: Some(32) });
+        let architecture = Some("llama".to_owned());
+        assert_eq!(facts, Facts { architecture, parameters: Some(32), context_tokens: Some(4096) });
     }
 
     #[test]

@@ -12,4 +12,6 @@ pub(super) mod safetensors;
 pub(crate) struct Facts {
     pub(crate) architecture: Option<String>,
     pub(crate) parameters: Option<u64>,
+    /// The longest sequence the model takes.
+    pub(crate) context_tokens: Option<u64>,
 }
