@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use anneal_contracts::engine::{ExitKind, Level, Line};
+use anneal_contracts::engine::{ExitKind, Line};
 use anneal_model::{
     Source, formula,
     formula::TinyModel,

@@ -196,10 +196,13 @@ fn lines_of(command: &mut Command) -> Result<Vec<Value>> {
     Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
 }
 
+/// A figure's name, and where it is.
+type Column = (&'static str, fn(&Figures) -> f64);
+
 fn print(case: Case, pairs: &[(Figures, Figures)]) -> Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "\n| {case:?} | ours | peer | ours / peer, each pair |\n|---|---|---|---|")?;
-    let figures: [(&str, fn(&Figures) -> f64); 3] = [
+    let figures: [Column; 3] = [
         ("samples/s", |figures| figures.samples_per_second),
         ("tokens/s", |figures| figures.tokens_per_second),
         ("peak memory, MB", |figures| figures.peak_megabytes),

@@ -3,11 +3,12 @@
 use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::field_error::FieldErrors;
 
 /// Where the tokenizer comes from; without this it is the architecture's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TokenizerOptions {
     /// Learn one from the training rows.
@@ -15,7 +16,7 @@ pub struct TokenizerOptions {
 }
 
 /// A byte-level BPE tokenizer, learnt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrainTokenizer {
     /// Tokens, the 256 bytes and the special ones among them; fewer where the rows are too few.
