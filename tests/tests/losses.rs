@@ -58,6 +58,7 @@ async fn everything_delivered_twice_counts_once() {
     let before = picture(&bench, &task).await;
     assert_eq!(before.2.len() as u64, STEPS);
     bench.platform.nats.forget_consumers().await;
+    bench.platform.ready().await;
     // Whoever has read the end of a later task has read all that is delivered again before it.
     let later = bench.train().await;
     bench.succeeds(&later).await;

@@ -1,6 +1,7 @@
 //! What the API's description says beyond its routes: who may call, and the shape of every error.
 
 use actix_web::{HttpResponse, get};
+use anneal_domain::id::TaskId;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -16,7 +17,8 @@ use crate::http::Problem;
 #[derive(OpenApi)]
 #[openapi(
     info(title = "Anneal", description = "Train, evaluate, compile and serve language models."),
-    components(schemas(Problem)),
+    // Bodies bring their shapes with them; what only a query names is listed here.
+    components(schemas(Problem, TaskId)),
     modifiers(&ApiKey),
     security(("api_key" = []))
 )]

@@ -115,8 +115,8 @@ fn specifications_are_described_as_they_are_read() {
     let place = |name: &str| format!("#/components/schemas/{name}");
     assert_eq!(kinds, ["TrainingSpec", "EvaluationSpec", "CompilationSpec"].map(place));
     let training: TrainingSpec = serde_json::from_value(json!({
-        "task_type": "sft", "method": "full", "model": "model-00000000000000000000000000000001",
-        "dataset": "ds-00000000000000000000000000000002"
+        "task_type": "pretrain", "method": "full", "model": "model-00000000000000000000000000000001",
+        "dataset": "ds-00000000000000000000000000000002", "tokenizer": {"train": {"vocab_size": 512}}
     }))
     .unwrap();
     let evaluation: EvaluationSpec = serde_json::from_value(json!({

@@ -94,8 +94,8 @@ async fn of_two_uploads_of_one_path_one_is_the_models_whole() {
     let made = stack.post("/api/v1/models", &body).await.expect(201);
     let model = format!("/api/v1/models/{}", made["id"].as_str().unwrap());
     let path = format!("{model}/files/base.gguf");
-    // Two sound files that differ in their weights alone.
-    let versions: Vec<Vec<u8>> = (1..=2).map(|byte| [&gguf()[..200], &[byte; 100]].concat()).collect();
+    // Two sound files that differ behind their weights.
+    let versions: Vec<Vec<u8>> = (1..=2).map(|byte| [gguf().as_slice(), &[byte; 100]].concat()).collect();
     let puts = versions.iter().map(|bytes| {
         let request = stack.request(Method::PUT, &path, ADMIN_KEY).body(bytes.clone());
         stack.send(request)

@@ -74,6 +74,7 @@ impl Training<'_> {
             Some(tokenizer) => source.with_tokenizer(tokenizer),
             None => source,
         };
+        let source = with_weights(&plan.spec, source)?;
         let corpus = self.output.stage("tokenize", |output| Corpus::build(&plan, &source, output, stop))?;
         let (mut session, history) =
             self.output.stage("load", |output| load(plan, corpus, &source, output))?;
@@ -102,12 +103,20 @@ struct Outcome {
     seconds: f64,
 }
 
-/// Opens the model; `pretrain` takes its architecture and tokenizer only, and weights of its own.
+/// Opens the model; `pretrain` takes its architecture and tokenizer only.
 fn open(spec: &TrainerSpec) -> Result<Source> {
+    let opened = match spec.task_type {
+        TrainingKind::Pretrain => Source::open_architecture(&spec.model),
+        TrainingKind::Sft | TrainingKind::Dpo => Source::open(&spec.model),
+    };
+    opened.map_err(Error::model("model"))
+}
+
+/// The model with the weights that it is trained from: `pretrain` gives it new ones.
+fn with_weights(spec: &TrainerSpec, source: Source) -> Result<Source> {
     if spec.task_type != TrainingKind::Pretrain {
-        return Source::open(&spec.model).map_err(Error::model("model"));
+        return Ok(source);
     }
-    let source = Source::open_architecture(&spec.model).map_err(Error::model("model"))?;
     let Some(path) = &spec.initial_weights else {
         let values = initialise::from_seed(source.config(), spec.seed);
         return Ok(source.with_values(move |name, shape| Ok(values(name, shape))));
