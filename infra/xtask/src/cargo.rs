@@ -41,7 +41,7 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
 
 /// Runs a command and fails with it; it ends when we do.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    let status = child::tied(command)?.status().with_context(|| format!("{command:?} does not start"))?;
+    let status = child::tied(command).status().with_context(|| format!("{command:?} does not start"))?;
     if !status.success() {
         bail!("{command:?} ended with {status}");
     }

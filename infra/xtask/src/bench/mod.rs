@@ -1,5 +1,7 @@
 //! `cargo xtask bench <what>`: figures, never assertions.
 
+mod eval;
+mod pairs;
 mod train;
 
 use anyhow::Result;
@@ -16,6 +18,8 @@ use crate::{
 pub(crate) enum What {
     /// The idle stack, time to the first engine line, API latency with many tasks, and many clients at once.
     Stack,
+    /// The evaluation engine and its peer, in turn, on the same samples.
+    Eval,
     /// The training engine and its peer, in turn, on the same rows.
     Train,
 }
@@ -24,10 +28,12 @@ pub(crate) enum What {
 pub(crate) fn measure(what: What, rest: &[String]) -> Result<()> {
     parts::fetch()?;
     build_release()?;
+    let release = target_dir()?.join("release");
     match what {
         What::Stack => {
             hand_over("anneal-demo", std::iter::once("bench-stack").chain(rest.iter().map(String::as_str)))
         }
-        What::Train => train::run(&target_dir()?.join("release"), rest),
+        What::Eval => eval::run(&release, rest),
+        What::Train => train::run(&release, rest),
     }
 }

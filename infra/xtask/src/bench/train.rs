@@ -5,16 +5,15 @@
 
 use std::{
     fs,
-    io::Write as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 
-use crate::cargo::say;
+use super::pairs::{Figure, in_turn, timed_lines};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask bench train --", no_binary_name = true)]
@@ -78,14 +77,6 @@ impl Case {
     }
 }
 
-/// One run of either side.
-#[derive(Clone, Copy, Debug)]
-struct Figures {
-    samples_per_second: f64,
-    tokens_per_second: f64,
-    peak_megabytes: f64,
-}
-
 /// Runs the benchmark and prints a table for each case.
 pub(super) fn run(programs: &Path, rest: &[String]) -> Result<()> {
     let arguments = Arguments::try_parse_from(rest)?;
@@ -99,14 +90,13 @@ pub(super) fn run(programs: &Path, rest: &[String]) -> Result<()> {
 
 fn measure(programs: &Path, arguments: &Arguments, case: Case, folder: &Path) -> Result<()> {
     let data = rows(&arguments.data.join(case.file()), arguments.rows, folder)?;
-    let mut pairs = Vec::new();
-    for run in 1..=arguments.runs {
-        say(&format!("{case:?}, run {run} of {}: ours", arguments.runs));
-        let ours = ours(programs, arguments, case, &data, folder)?;
-        say(&format!("{case:?}, run {run} of {}: the peer", arguments.runs));
-        pairs.push((ours, peer(arguments, case, &data)?));
-    }
-    print(case, &pairs)
+    let what = format!("{case:?}");
+    in_turn(
+        &what,
+        arguments.runs,
+        || ours(programs, arguments, case, &data, folder),
+        || peer(arguments, case, &data),
+    )
 }
 
 /// The first rows of a file, in a file of their own.
@@ -124,7 +114,13 @@ fn rows(path: &Path, count: usize, folder: &Path) -> Result<PathBuf> {
     Ok(part_path)
 }
 
-fn ours(programs: &Path, arguments: &Arguments, case: Case, data: &Path, folder: &Path) -> Result<Figures> {
+fn ours(
+    programs: &Path,
+    arguments: &Arguments,
+    case: Case,
+    data: &Path,
+    folder: &Path,
+) -> Result<Vec<Figure>> {
     let (task_type, method, batch, length, rate) = case.shape();
     let output = folder.join("output");
     let _ = fs::remove_dir_all(&output);
@@ -137,9 +133,9 @@ fn ours(programs: &Path, arguments: &Arguments, case: Case, data: &Path, folder:
     let path = folder.join("spec.json");
     fs::write(&path, spec.to_string())?;
     let mut command = Command::new(programs.join("anneal-trainer"));
-    let lines = lines_of(command.arg("run").arg(&path))?;
+    let lines = timed_lines(command.arg("run").arg(&path))?;
     let values: Vec<&Value> =
-        lines.iter().filter(|line| line["type"] == "metric").map(|line| &line["values"]).collect();
+        lines.iter().filter(|(_, line)| line["type"] == "metric").map(|(_, line)| &line["values"]).collect();
     let sum = |key: &str| values.iter().filter_map(|values| values[key].as_f64()).sum::<f64>();
     let peak = values.iter().filter_map(|values| values["peak_rss_bytes"].as_f64()).fold(0.0, f64::max);
     let seconds = sum("step_seconds");
@@ -147,14 +143,10 @@ fn ours(programs: &Path, arguments: &Arguments, case: Case, data: &Path, folder:
         bail!("the engine reported no steps");
     }
     let samples = if case == Case::Pretrain { sum("tokens") / length as f64 } else { arguments.rows as f64 };
-    Ok(Figures {
-        samples_per_second: samples / seconds,
-        tokens_per_second: sum("tokens") / seconds,
-        peak_megabytes: peak / 1e6,
-    })
+    Ok(figures(samples / seconds, sum("tokens") / seconds, peak / 1e6))
 }
 
-fn peer(arguments: &Arguments, case: Case, data: &Path) -> Result<Figures> {
+fn peer(arguments: &Arguments, case: Case, data: &Path) -> Result<Vec<Figure>> {
     let (task_type, method, batch, length, rate) = case.shape();
     let mut command = Command::new(&arguments.python);
     command.arg(arguments.peers.join("peer_train.py")).args([
@@ -174,48 +166,20 @@ fn peer(arguments: &Arguments, case: Case, data: &Path) -> Result<Figures> {
     ]);
     command.args(["--max-len", &length.to_string(), "--lr", &rate.to_string()]);
     command.args(["--threads", &arguments.threads.to_string()]).args(&arguments.peer);
-    let lines = lines_of(&mut command)?;
-    let summary =
-        lines.iter().rev().find_map(|line| line.get("summary")).context("the peer gave no summary")?;
+    let lines = timed_lines(&mut command)?;
+    let summary = lines.iter().rev().find_map(|(_, line)| line.get("summary"));
+    let summary = summary.context("the peer gave no summary")?;
     let number =
         |key: &str| summary[key].as_f64().with_context(|| format!("the peer's summary has no {key}"));
-    Ok(Figures {
-        samples_per_second: number("samples_per_second")?,
-        tokens_per_second: number("real_tokens_per_second").or_else(|_| number("tokens_per_second"))?,
-        peak_megabytes: number("rss_peak_mb")?,
-    })
+    let tokens = number("real_tokens_per_second").or_else(|_| number("tokens_per_second"))?;
+    // MiB, as the peer counts.
+    Ok(figures(number("samples_per_second")?, tokens, number("rss_peak_mb")? * 1.048_576))
 }
 
-/// The JSON lines that a program prints; it must end well.
-fn lines_of(command: &mut Command) -> Result<Vec<Value>> {
-    let output = command.stderr(Stdio::inherit()).output().with_context(|| format!("{command:?}"))?;
-    if !output.status.success() {
-        bail!("{command:?} ended with {}:\n{}", output.status, String::from_utf8_lossy(&output.stdout));
-    }
-    let text = String::from_utf8(output.stdout)?;
-    Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
-}
-
-/// A figure's name, and where it is.
-type Column = (&'static str, fn(&Figures) -> f64);
-
-fn print(case: Case, pairs: &[(Figures, Figures)]) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "\n| {case:?} | ours | peer | ours / peer, each pair |\n|---|---|---|---|")?;
-    let figures: [Column; 3] = [
-        ("samples/s", |figures| figures.samples_per_second),
-        ("tokens/s", |figures| figures.tokens_per_second),
-        ("peak memory, MB", |figures| figures.peak_megabytes),
-    ];
-    for (name, of) in figures {
-        let ratios: Vec<String> = pairs.iter().map(|(a, b)| format!("{:.2}", of(a) / of(b))).collect();
-        let median = |side: fn(&(Figures, Figures)) -> &Figures| {
-            let mut values: Vec<f64> = pairs.iter().map(|pair| of(side(pair))).collect();
-            values.sort_by(f64::total_cmp);
-            values[values.len() / 2]
-        };
-        let (ours, peer) = (median(|pair| &pair.0), median(|pair| &pair.1));
-        writeln!(out, "| {name} | {ours:.2} | {peer:.2} | {} |", ratios.join(", "))?;
-    }
-    Ok(())
+fn figures(samples_per_second: f64, tokens_per_second: f64, peak_megabytes: f64) -> Vec<Figure> {
+    vec![
+        ("samples/s", samples_per_second),
+        ("tokens/s", tokens_per_second),
+        ("peak memory, MB", peak_megabytes),
+    ]
 }

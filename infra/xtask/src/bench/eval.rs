@@ -1,0 +1,109 @@
+//! `cargo xtask bench eval -- --python P --peers DIR --data DIR --model DIR`: the engine and lm-evaluation-harness in turn on the same
+//! samples of the same task, fp32, from the opened model to the aggregated scores.
+//!
+//! The peer is `run_eval.py` of the folder `--peers`; `--data` is what its `prepare_data.py` wrote.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context as _, Result};
+use clap::Parser;
+use serde_json::{Value, json};
+
+use super::pairs::{Figure, in_turn, timed_lines};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask bench eval --", no_binary_name = true)]
+struct Arguments {
+    /// The Python that has lm-evaluation-harness.
+    #[arg(long)]
+    python: PathBuf,
+    /// The folder with `run_eval.py` and `tasks/`.
+    #[arg(long)]
+    peers: PathBuf,
+    /// The folder with the tasks' data files.
+    #[arg(long)]
+    data: PathBuf,
+    /// A Hugging Face folder.
+    #[arg(long)]
+    model: PathBuf,
+    /// Tasks, by their file names in `tasks/`.
+    #[arg(long = "task", default_values_t = ["arc_easy".to_owned(), "hellaswag".to_owned(), "wikitext".to_owned(), "gsm8k".to_owned()])]
+    tasks: Vec<String>,
+    /// Samples of each task.
+    #[arg(long, default_value_t = 40)]
+    limit: u64,
+    /// The peer's batch size.
+    #[arg(long, default_value_t = 8)]
+    batch: u64,
+    /// Context of the model, where it is to be shorter than its own.
+    #[arg(long)]
+    max_length: Option<u64>,
+    /// How often each side runs.
+    #[arg(long, default_value_t = 2)]
+    runs: usize,
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+}
+
+/// Runs the benchmark and prints a table for each task.
+pub(super) fn run(programs: &Path, rest: &[String]) -> Result<()> {
+    let arguments = Arguments::try_parse_from(rest)?;
+    let folder = std::env::temp_dir().join(format!("anneal-bench-eval-{}", std::process::id()));
+    fs::create_dir_all(&folder)?;
+    let outcome = arguments.tasks.iter().try_for_each(|task| {
+        in_turn(
+            task,
+            arguments.runs,
+            || ours(programs, &arguments, task, &folder),
+            || peer(&arguments, task, &folder),
+        )
+    });
+    fs::remove_dir_all(&folder)?;
+    outcome
+}
+
+fn ours(programs: &Path, arguments: &Arguments, task: &str, folder: &Path) -> Result<Vec<Figure>> {
+    let output = folder.join("output");
+    let _ = fs::remove_dir_all(&output);
+    let spec = json!({
+        "model": arguments.model, "precision": "fp32", "threads": arguments.threads, "max_length": arguments.max_length,
+        "bootstrap_iterations": 1000, "output_dir": output,
+        "tasks": [{"name": arguments.peers.join("tasks").join(format!("{task}.yaml")), "dataset": arguments.data,
+                   "limit": arguments.limit}],
+    });
+    let path = folder.join("spec.json");
+    fs::write(&path, spec.to_string())?;
+    let lines = timed_lines(Command::new(programs.join("anneal-evaluator")).arg("run").arg(&path))?;
+    let opened = |(_, line): &&(f64, Value)| {
+        line["type"] == "stage" && line["name"] == "open_model" && line["state"] == "finished"
+    };
+    let from = lines.iter().find(opened).context("the engine did not open its model")?.0;
+    let (to, result) = lines.last().context("the engine printed nothing")?;
+    let peak = result["peak_rss_bytes"].as_f64().context("no peak_rss_bytes")?;
+    Ok(figures(arguments.limit as f64 / (to - from), peak / 1e6))
+}
+
+fn peer(arguments: &Arguments, task: &str, folder: &Path) -> Result<Vec<Figure>> {
+    let out = folder.join("peer.json");
+    let mut command = Command::new(&arguments.python);
+    command.arg(arguments.peers.join("run_eval.py")).arg("--model").arg(&arguments.model);
+    command.arg("--data").arg(&arguments.data).arg("--out").arg(&out).arg("--no-samples");
+    command.args(["--task", &format!("local_{task}"), "--limit", &arguments.limit.to_string()]);
+    command.args(["--batch", &arguments.batch.to_string(), "--threads", &arguments.threads.to_string()]);
+    if let Some(length) = arguments.max_length {
+        command.args(["--max-length", &length.to_string()]);
+    }
+    timed_lines(&mut command)?;
+    let report: Value = serde_json::from_slice(&fs::read(&out)?)?;
+    let speed = |key: &str| report["speed"][key].as_f64().with_context(|| format!("the peer gave no {key}"));
+    let samples = report["n"].as_f64().context("the peer gave no n")?;
+    Ok(figures(samples / speed("evaluate_s")?, speed("peak_rss_mib")? * 1.048_576))
+}
+
+fn figures(samples_per_second: f64, peak_megabytes: f64) -> Vec<Figure> {
+    vec![("samples/s", samples_per_second), ("peak memory, MB", peak_megabytes)]
+}
