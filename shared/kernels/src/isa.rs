@@ -14,6 +14,8 @@ pub enum Isa {
     Avx2 = 2,
     /// AVX-512 with its bf16 products.
     Avx512 = 3,
+    /// The same, and AMX: products of whole tiles of bf16.
+    Amx = 4,
 }
 
 static CHOSEN: AtomicU8 = AtomicU8::new(0);
@@ -25,6 +27,7 @@ pub fn isa() -> Isa {
         1 => Isa::Plain,
         2 => Isa::Avx2,
         3 => Isa::Avx512,
+        4 => Isa::Amx,
         _ => {
             let best = best_isa();
             CHOSEN.store(best as u8, Ordering::Relaxed);
@@ -41,11 +44,49 @@ pub fn best_isa() -> Isa {
             && is_x86_feature_detected!("fma")
             && is_x86_feature_detected!("f16c");
         let avx512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16");
-        if avx2 {
-            return if avx512 { Isa::Avx512 } else { Isa::Avx2 };
+        match (avx2, avx512) {
+            (true, true) if has_tiles() => return Isa::Amx,
+            (true, true) => return Isa::Avx512,
+            (true, false) => return Isa::Avx2,
+            (false, _) => {}
         }
     }
     Isa::Plain
+}
+
+/// Whether processor and system let this process use AMX with bf16. Linux gives a process the room for tiles on request only, and
+/// its threads with it.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[allow(unsafe_code, reason = "one system call")]
+fn has_tiles() -> bool {
+    use std::arch::{
+        asm,
+        x86_64::{__cpuid, __cpuid_count},
+    };
+    /// `AMX-BF16` and `AMX-TILE` in EDX of leaf 7.
+    const BF16_AND_TILE: u32 = 1 << 22 | 1 << 24;
+    const ARCH_PRCTL: i64 = 158;
+    const ARCH_REQ_XCOMP_PERM: i64 = 0x1023;
+    const XFEATURE_XTILEDATA: i64 = 18;
+    if __cpuid(0).eax < 7 || __cpuid_count(7, 0).edx & BF16_AND_TILE != BF16_AND_TILE {
+        return false;
+    }
+    let answer: i64;
+    // SAFETY: the call only widens what the system saves of this process's registers; it touches no memory of ours. The kernel
+    // clobbers rcx and r11.
+    unsafe {
+        asm!(
+            "syscall", inlateout("rax") ARCH_PRCTL => answer,
+            in("rdi") ARCH_REQ_XCOMP_PERM, in("rsi") XFEATURE_XTILEDATA,
+            lateout("rcx") _, lateout("r11") _, options(nostack),
+        );
+    }
+    answer == 0
+}
+
+#[cfg(all(target_arch = "x86_64", not(target_os = "linux")))]
+fn has_tiles() -> bool {
+    false
 }
 
 /// Uses `isa` from now on, in the whole process; refused when the processor does not have it. Results of different sets agree

@@ -63,11 +63,12 @@ impl BlockProduct<'_> {
                 // SAFETY: the lengths of all three are asserted above for every panel and row; a tile of one panel does not
                 // read its second pointer.
                 unsafe {
-                    let tile = kernel.tile(kernel.rows.min(rows - row), width);
+                    let height = kernel.rows.min(rows - row);
+                    let tile = kernel.tile(height, width);
                     let c = c.as_mut_ptr().add(row * stride + panel * NR);
                     let first = b.as_ptr().add(panel * b_stride);
                     let second = if width == 2 { first.add(b_stride) } else { first };
-                    tile(k, a.as_ptr().add(row * k), [first, second], c, stride, add);
+                    tile(height, k, a.as_ptr().add(row * k), [first, second], c, stride, add);
                 }
             }
         }

@@ -2,9 +2,10 @@
 //!
 //! The order of every sum is fixed by `k` alone: blocks of [`k_block`] products, each summed from 0 in the order of `k`
 //! (one fused multiply-add a product where the processor has it; bf16 operands two products at a time where it has AVX-512's
-//! bf16 products), added up in the order of the blocks. Neither the number of rows nor the number of threads, nor how the work
+//! bf16 products, and 32 at a time, the even and the odd ones apart, where it has AMX), added up in the order of the blocks. Neither the number of rows nor the number of threads, nor how the work
 //! is cut into tiles, changes a bit.
 
+mod amx;
 mod block;
 mod pack;
 mod packed;
@@ -336,10 +337,10 @@ impl Work<'_> {
             unsafe {
                 let c = self.target.c.add(row * n + column);
                 if width == panels.len() * NR {
-                    tile(cells, a.as_ptr(), rights, c, n, add);
+                    tile(height, cells, a.as_ptr(), rights, c, n, add);
                 } else {
                     let mut edge = [0.0_f32; MOST_ROWS * 2 * NR];
-                    tile(cells, a.as_ptr(), rights, edge.as_mut_ptr(), 2 * NR, false);
+                    tile(height, cells, a.as_ptr(), rights, edge.as_mut_ptr(), 2 * NR, false);
                     for r in 0..height {
                         for j in 0..width {
                             let c = c.add(r * n + j);

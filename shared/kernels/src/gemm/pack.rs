@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::{
-    Matrix, Panels,
-    tile::{Kernel, MOST_ROWS, NR},
+    Matrix, Panels, amx,
+    tile::{Kernel, Layout, NR},
 };
 use crate::{Compute, buffers::scratch, compute::round_bf16, isa::vectorized};
 
@@ -68,19 +68,49 @@ pub(super) fn pack_left(
         round.round_slice(out);
         return;
     }
+    if kernel.layout == Layout::Blocks && a.col_stride == 1 {
+        let from = panel * kernel.rows;
+        let height = kernel.rows.min(a.rows - from);
+        return amx::pack_rows(height, |r| &a.data[(from + r) * a.row_stride..][k.clone()], out);
+    }
     let mut singles = scratch(k.len() * kernel.rows);
     pack_left_cells(kernel, a, panel, k, &mut singles);
-    pair_up(&singles, kernel.rows, out);
+    match kernel.layout {
+        Layout::Groups => pair_up(&singles, kernel.rows, out),
+        Layout::Blocks => {
+            let mut groups = scratch(out.len());
+            pair_up(&singles, kernel.rows, &mut groups);
+            block_up(&groups, out);
+        }
+    }
+}
+
+/// Groups of [`amx::ROWS`] cells as blocks of rows ([`Layout::Blocks`]).
+pub(super) fn block_up(groups: &[f32], out: &mut [f32]) {
+    const BLOCK: usize = NR * amx::ROWS;
+    for (groups, out) in groups.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
+        let group = |n: usize| &groups[n * amx::ROWS..][..amx::ROWS];
+        if out.len() == BLOCK {
+            transpose_rows::<NR>(NR, group, out);
+        } else {
+            let width = out.len() / amx::ROWS;
+            for (r, row) in out.chunks_mut(width).enumerate() {
+                for (n, cell) in row.iter_mut().enumerate() {
+                    *cell = group(n)[r];
+                }
+            }
+        }
+    }
 }
 
 /// Packs panel `panel` of the left operand in f32 cells.
 pub(super) fn pack_left_cells(kernel: &Kernel, a: Matrix, panel: usize, k: Range<usize>, out: &mut [f32]) {
     let from = panel * kernel.rows;
     let height = kernel.rows.min(a.rows - from);
-    if kernel.rows == MOST_ROWS {
-        pack::<MOST_ROWS>(a, from, height, k, out);
-    } else {
-        pack::<6>(a, from, height, k, out);
+    match kernel.rows {
+        amx::ROWS => pack::<{ amx::ROWS }>(a, from, height, k, out),
+        12 => pack::<12>(a, from, height, k, out),
+        _ => pack::<6>(a, from, height, k, out),
     }
 }
 

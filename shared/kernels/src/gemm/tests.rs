@@ -128,7 +128,7 @@ fn adding_continues_the_sum() {
 #[test]
 fn every_tile_of_every_instruction_set_agrees_with_plain_sums() {
     const K: usize = 100;
-    let sets = [Isa::Plain, Isa::Avx2, Isa::Avx512].into_iter().filter(|&set| set <= best_isa());
+    let sets = [Isa::Plain, Isa::Avx2, Isa::Avx512, Isa::Amx].into_iter().filter(|&set| set <= best_isa());
     let kernels = sets.flat_map(|set| [Compute::F32, Compute::Bf16].map(|of| (Kernel::of_isa(set, of), of)));
     for (kernel, operands) in kernels.chain([(&tile::PLAIN_PAIRS, Compute::Bf16)]) {
         let mut a = values(kernel.rows * K, 10);
@@ -146,7 +146,11 @@ fn every_tile_of_every_instruction_set_agrees_with_plain_sums() {
             }
             out
         };
-        let (left, right) = (packed(&a, kernel.rows), b.each_ref().map(|b| packed(b, NR)));
+        let (mut left, right) = (packed(&a, kernel.rows), b.each_ref().map(|b| packed(b, NR)));
+        if kernel.layout == tile::Layout::Blocks {
+            let groups = left.clone();
+            pack::block_up(&groups, &mut left);
+        }
         for panels in 1..=kernel.panels() {
             for rows in 1..=kernel.rows {
                 let mut c = vec![1.0_f32; MOST_ROWS * 2 * NR];
@@ -154,7 +158,8 @@ fn every_tile_of_every_instruction_set_agrees_with_plain_sums() {
                 #[allow(unsafe_code, reason = "the tile kernels take pointers")]
                 // SAFETY: the panels hold `cells` groups, `c` the largest tile.
                 unsafe {
-                    kernel.tile(rows, panels)(cells, left.as_ptr(), pointers, c.as_mut_ptr(), 2 * NR, true);
+                    let tile = kernel.tile(rows, panels);
+                    tile(rows, cells, left.as_ptr(), pointers, c.as_mut_ptr(), 2 * NR, true);
                 }
                 for (at, &got) in c.iter().enumerate() {
                     let (r, column) = (at / (2 * NR), at % (2 * NR));

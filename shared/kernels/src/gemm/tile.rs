@@ -4,6 +4,7 @@
 //! the tile it falls into.
 #![allow(unsafe_code, reason = "vector loads and stores through pointers")]
 
+use super::amx;
 use crate::{
     Compute,
     isa::{Isa, isa},
@@ -12,14 +13,23 @@ use crate::{
 /// Columns of a packed panel of `b`.
 pub(crate) const NR: usize = 16;
 /// Rows of a packed panel of `a`, at most.
-pub(crate) const MOST_ROWS: usize = 12;
+pub(crate) const MOST_ROWS: usize = amx::ROWS;
 
-/// `c (+)= a · b` for one tile of `R` rows and `W` panels.
+/// `c (+)= a · b` for one tile of so many rows and `W` panels.
 ///
-/// Callers guarantee: `a` holds `k` groups of the kernel's `rows` cells, each of `b`'s first `W` panels `k` groups of [`NR`] cells,
-/// and `c` has a row of `W · NR` floats at each of the tile's row offsets `0, ldc, 2·ldc, …`.
+/// Callers guarantee: `a` holds a panel of `k` times the kernel's `rows` cells, each of `b`'s first `W` panels `k` groups of [`NR`]
+/// cells, and `c` has a row of `W · NR` floats at each of the tile's row offsets `0, ldc, 2·ldc, …`.
 pub(super) type Tile =
-    unsafe fn(k: usize, a: *const f32, b: [*const f32; 2], c: *mut f32, ldc: usize, add: bool);
+    unsafe fn(rows: usize, k: usize, a: *const f32, b: [*const f32; 2], c: *mut f32, ldc: usize, add: bool);
+
+/// How the cells of a packed panel of `a` lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// `[k][rows]`.
+    Groups,
+    /// `[k / 16][rows][16]`, the last block as narrow as what is left of `k`.
+    Blocks,
+}
 
 /// How one instruction set multiplies packed panels of cells.
 ///
@@ -31,6 +41,8 @@ pub(crate) struct Kernel {
     pub(crate) rows: usize,
     /// Values of `k` in a cell: 1 (f32) or 2 (bf16).
     pub(crate) depth: usize,
+    /// Of a packed panel of `a`.
+    pub(super) layout: Layout,
     /// By panels - 1 and rows - 1.
     tiles: &'static [&'static [Tile]],
 }
@@ -45,9 +57,11 @@ impl Kernel {
     pub(super) fn of_isa(isa: Isa, operands: Compute) -> &'static Self {
         match (isa, operands) {
             #[cfg(target_arch = "x86_64")]
+            (Isa::Amx, Compute::Bf16) => &AMX,
+            #[cfg(target_arch = "x86_64")]
             (Isa::Avx512, Compute::Bf16) => &AVX512_PAIRS,
             #[cfg(target_arch = "x86_64")]
-            (Isa::Avx512, _) => &AVX512,
+            (Isa::Avx512 | Isa::Amx, _) => &AVX512,
             #[cfg(target_arch = "x86_64")]
             (Isa::Avx2, _) => &AVX2,
             _ => &PLAIN,
@@ -77,20 +91,31 @@ macro_rules! rows {
     };
 }
 
-static PLAIN: Kernel = Kernel { rows: 6, depth: 1, tiles: &[rows!(plain, 1: 1 2 3 4 5 6)] };
+static PLAIN: Kernel =
+    Kernel { rows: 6, depth: 1, layout: Layout::Groups, tiles: &[rows!(plain, 1: 1 2 3 4 5 6)] };
 #[cfg(target_arch = "x86_64")]
-static AVX2: Kernel = Kernel { rows: 6, depth: 1, tiles: &[rows!(avx2, 1: 1 2 3 4 5 6)] };
+static AVX2: Kernel =
+    Kernel { rows: 6, depth: 1, layout: Layout::Groups, tiles: &[rows!(avx2, 1: 1 2 3 4 5 6)] };
 #[cfg(target_arch = "x86_64")]
 static AVX512: Kernel = Kernel {
     rows: 12,
     depth: 1,
+    layout: Layout::Groups,
     tiles: &[rows!(avx512, 1: 1 2 3 4 5 6 7 8 9 10 11 12), rows!(avx512, 2: 1 2 3 4 5 6 7 8 9 10 11 12)],
 };
 #[cfg(target_arch = "x86_64")]
 static AVX512_PAIRS: Kernel = Kernel {
     rows: 12,
     depth: 2,
+    layout: Layout::Groups,
     tiles: &[rows!(pairs, 1: 1 2 3 4 5 6 7 8 9 10 11 12), rows!(pairs, 2: 1 2 3 4 5 6 7 8 9 10 11 12)],
+};
+#[cfg(target_arch = "x86_64")]
+static AMX: Kernel = Kernel {
+    rows: amx::ROWS,
+    depth: 2,
+    layout: Layout::Blocks,
+    tiles: &[&[amx::tile::<1> as Tile; amx::ROWS], &[amx::tile::<2> as Tile; amx::ROWS]],
 };
 
 /// Pairs without the instructions for them: what carries cells of two bf16 is tested on every machine.
@@ -98,6 +123,7 @@ static AVX512_PAIRS: Kernel = Kernel {
 pub(super) static PLAIN_PAIRS: Kernel = Kernel {
     rows: 12,
     depth: 2,
+    layout: Layout::Groups,
     tiles: &[
         rows!(plain_pairs, 1: 1 2 3 4 5 6 7 8 9 10 11 12),
         rows!(plain_pairs, 2: 1 2 3 4 5 6 7 8 9 10 11 12),
@@ -106,6 +132,7 @@ pub(super) static PLAIN_PAIRS: Kernel = Kernel {
 
 #[cfg(test)]
 unsafe fn plain_pairs<const R: usize, const W: usize>(
+    _rows: usize,
     k: usize,
     a: *const f32,
     b: [*const f32; 2],
@@ -135,6 +162,7 @@ unsafe fn plain_pairs<const R: usize, const W: usize>(
 }
 
 unsafe fn plain<const R: usize, const W: usize>(
+    _rows: usize,
     k: usize,
     a: *const f32,
     b: [*const f32; 2],
@@ -168,6 +196,7 @@ unsafe fn plain<const R: usize, const W: usize>(
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2,fma")]
 unsafe fn avx2<const R: usize, const W: usize>(
+    _rows: usize,
     k: usize,
     a: *const f32,
     b: [*const f32; 2],
@@ -208,6 +237,7 @@ unsafe fn avx2<const R: usize, const W: usize>(
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
 unsafe fn avx512<const R: usize, const W: usize>(
+    _rows: usize,
     k: usize,
     a: *const f32,
     b: [*const f32; 2],
@@ -240,6 +270,7 @@ unsafe fn avx512<const R: usize, const W: usize>(
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f,avx512bf16")]
 unsafe fn pairs<const R: usize, const W: usize>(
+    _rows: usize,
     k: usize,
     a: *const f32,
     b: [*const f32; 2],
