@@ -53,6 +53,6 @@ pub(crate) fn say(what: &str) {
     eprintln!("\x1b[1m▸ {what}\x1b[0m");
 }
 
-fn program() -> std::ffi::OsString {
+pub(crate) fn program() -> std::ffi::OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }

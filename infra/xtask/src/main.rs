@@ -38,6 +38,8 @@ enum Command {
     },
     /// Everything the tests need, then every test.
     Test,
+    /// The kernels' tests under the address sanitizer.
+    Sanitize,
     /// Measure: ours, and beside a peer where there is one.
     Bench {
         /// What to measure.
@@ -57,6 +59,7 @@ fn main() -> Result<()> {
         Command::Up { rest } => stack::up(&rest),
         Command::Demo { folder } => stack::demo(&folder),
         Command::Test => checks::run(),
+        Command::Sanitize => checks::sanitize(),
         Command::Bench { what, rest } => bench::measure(what, &rest),
         Command::Child(arguments) => child::become_child(&arguments),
     }

@@ -43,7 +43,11 @@ pub fn best_isa() -> Isa {
         let avx2 = is_x86_feature_detected!("avx2")
             && is_x86_feature_detected!("fma")
             && is_x86_feature_detected!("f16c");
-        let avx512 = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16");
+        let avx512 = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("avx512bf16");
         match (avx2, avx512) {
             (true, true) if has_tiles() => return Isa::Amx,
             (true, true) => return Isa::Avx512,
@@ -99,8 +103,8 @@ pub fn use_isa(isa: Isa) -> Result<()> {
     Ok(())
 }
 
-/// Defines a function twice, for the baseline and with AVX2 enabled, and picks at run time. The body is plain Rust that the
-/// compiler vectorises; it never fuses a multiply with an add, so both versions give the same bits.
+/// Defines a function three times, for the baseline, with AVX2 and with AVX-512 enabled, and picks at run time. The body is plain
+/// Rust that the compiler vectorises; it never fuses a multiply with an add, so all versions give the same bits.
 macro_rules! vectorized {
     ($(#[$meta:meta])* $vis:vis fn $name:ident $(<const $c:ident: $cty:ty>)? ($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*
@@ -116,10 +120,19 @@ macro_rules! vectorized {
             }
 
             #[cfg(target_arch = "x86_64")]
-            if $crate::isa::isa() >= $crate::isa::Isa::Avx2 {
-                #[allow(unsafe_code, reason = "the features were detected")]
+            #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")]
+            fn widest $(<const $c: $cty>)? ($($arg: $ty),*) $(-> $ret)? {
+                body $(::<$c>)? ($($arg),*)
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            #[allow(unsafe_code, reason = "the features were detected")]
+            match $crate::isa::isa() {
+                $crate::isa::Isa::Plain => {}
                 // SAFETY: `isa` only answers sets that were detected on this processor.
-                return unsafe { wide $(::<$c>)? ($($arg),*) };
+                $crate::isa::Isa::Avx2 => return unsafe { wide $(::<$c>)? ($($arg),*) },
+                // SAFETY: as above.
+                _ => return unsafe { widest $(::<$c>)? ($($arg),*) },
             }
             body $(::<$c>)? ($($arg),*)
         }

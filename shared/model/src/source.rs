@@ -1,8 +1,11 @@
 //! A model on disk: a Hugging Face folder, a GGUF file, or a folder that holds one GGUF file.
 
+mod table;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 
@@ -14,6 +17,8 @@ use crate::json_file;
 use crate::tokenizer::Tokenizer;
 use crate::weights::{ShardedWeights, refuse_pickle};
 
+pub(crate) use table::StoredTable;
+
 const CONFIG_LIMIT_BYTES: u64 = 16 << 20;
 
 /// An opened model. Opening checks configuration and headers; tensors are read when asked for.
@@ -21,7 +26,7 @@ const CONFIG_LIMIT_BYTES: u64 = 16 << 20;
 pub struct Source {
     path: PathBuf,
     config: ModelConfig,
-    format: Format,
+    format: Arc<Format>,
     values: Option<GivenValues>,
     /// In place of the model's own.
     tokenizer: Option<Tokenizer>,
@@ -95,14 +100,14 @@ impl Source {
         let mut config = ModelConfig::from_huggingface(&value)?;
         let format = if weights { Format::Folder(ShardedWeights::open(path)?) } else { Format::Architecture };
         adopt_generation_config(path, &mut config)?;
-        Ok(Self { path: path.to_owned(), config, format, values: None, tokenizer: None })
+        Ok(Self { path: path.to_owned(), config, format: Arc::new(format), values: None, tokenizer: None })
     }
 
     fn open_gguf(path: &Path) -> Result<Self> {
         let gguf = Gguf::open(path)?;
         let config = ModelConfig::from_gguf(&gguf)?;
         let format = Format::Gguf(Box::new(gguf));
-        Ok(Self { path: path.to_owned(), config, format, values: None, tokenizer: None })
+        Ok(Self { path: path.to_owned(), config, format: Arc::new(format), values: None, tokenizer: None })
     }
 
     /// Every tensor of the configuration must be there with its shape.
@@ -148,7 +153,7 @@ impl Source {
         if let Some(tokenizer) = &self.tokenizer {
             return Ok(tokenizer.clone());
         }
-        match &self.format {
+        match &*self.format {
             Format::Folder(_) | Format::Architecture => {
                 Tokenizer::from_folder(&self.path, Some(&self.config))
             }
@@ -161,7 +166,7 @@ impl Source {
         if self.tokenizer.is_some() {
             return Ok(None);
         }
-        match &self.format {
+        match &*self.format {
             Format::Folder(_) | Format::Architecture => ChatTemplate::from_folder(&self.path),
             Format::Gguf(gguf) => ChatTemplate::from_gguf(gguf),
         }
@@ -169,7 +174,7 @@ impl Source {
 
     /// Names of the tensors, as Hugging Face calls them.
     pub fn tensor_names(&self) -> Vec<String> {
-        match (&self.values, &self.format) {
+        match (&self.values, &*self.format) {
             (Some(values), _) => values.shapes.keys().cloned().collect(),
             (None, Format::Folder(weights)) => weights.names(),
             (None, Format::Architecture) => Vec::new(),
@@ -179,7 +184,7 @@ impl Source {
 
     /// Shape of a tensor by its Hugging Face name.
     pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        match (&self.values, &self.format) {
+        match (&self.values, &*self.format) {
             (Some(values), _) => values.shapes.get(name).cloned(),
             (None, Format::Folder(weights)) => weights.info(name).map(|info| info.shape.clone()),
             (None, Format::Architecture) => None,
@@ -190,7 +195,7 @@ impl Source {
     /// A tensor by its Hugging Face name, in f32 on the CPU: dequantised, rows of q and k in Hugging Face's order.
     pub fn tensor(&self, name: &str) -> Result<Tensor> {
         let missing = || Error::malformed(&self.path, format!("tensor `{name}` is missing"));
-        let (shape, values) = match (&self.values, &self.format) {
+        let (shape, values) = match (&self.values, &*self.format) {
             (Some(values), _) => {
                 let shape = values.shapes.get(name).cloned().ok_or_else(missing)?;
                 let given = (values.give)(name, &shape)?;
@@ -201,6 +206,12 @@ impl Source {
             (None, Format::Gguf(gguf)) => gguf.huggingface_tensor(name, &self.config)?.ok_or_else(missing)?,
         };
         Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
+    }
+
+    /// A matrix whose rows can be read from its file one by one, by its Hugging Face name; `None` where they cannot.
+    pub(crate) fn table(&self, name: &str) -> Option<StoredTable> {
+        let shape = self.shape(name).filter(|_| self.values.is_none())?;
+        StoredTable::new(&self.format, name, &shape)
     }
 }
 

@@ -10,7 +10,7 @@ use super::layer::Layer;
 use super::linear::Linear;
 use super::lora::{Lora, LoraConfig};
 use super::options::{LoadOptions, WeightMode};
-use super::projection::{Projection, Vector, Weight};
+use super::projection::{Projection, Table, Vector, Weight};
 use super::{Decoder, Model};
 use crate::config::{ModelConfig, RotaryTables};
 use crate::error::{Error, Result};
@@ -73,17 +73,14 @@ impl Builder<'_> {
             .collect::<Result<Vec<Layer>>>()?;
         let d = self.config.hidden_size;
         let v = self.config.vocab_size;
-        let head_vd = if self.config.tie_word_embeddings {
-            None
-        } else {
-            Some(self.vector("lm_head.weight", &[v, d])?)
-        };
+        let head =
+            (!self.config.tie_word_embeddings).then(|| self.table("lm_head.weight", &[v, d])).transpose()?;
         let model = Model {
             rotary: RotaryTables::new(self.config),
-            embedding_vd: self.vector("model.embed_tokens.weight", &[v, d])?,
+            embedding: self.table("model.embed_tokens.weight", &[v, d])?,
             layers,
             norm: self.vector("model.norm.weight", &[d])?,
-            head_vd,
+            head,
             config: self.config.clone(),
             compute: self.options.compute,
             device: self.options.device.clone(),
@@ -138,10 +135,22 @@ impl Builder<'_> {
         let Some(config) = self.lora.as_ref().filter(|l| l.targets.includes(which)) else { return Ok(None) };
         if let Some(adapter) = &self.adapter {
             let (a, b) = adapter.matrices(layer, which, self.config, &self.options.device)?;
-            return Lora::from_tensors(config, &a, &b).map(Some);
+            return Lora::from_tensors(config, a, b, self.options.lora.is_some()).map(Some);
         }
         let k = 7 * layer + which as usize;
         Lora::fresh(config, k, which.shape(self.config), &self.options.device).map(Some)
+    }
+
+    /// Left in its file where it is frozen and can be read from there row by row.
+    fn table(&self, name: &str, shape: &[usize]) -> Result<Table> {
+        let stored = match self.origin {
+            Origin::Source(source) if !self.trainable() && self.options.device.is_cpu() => source.table(name),
+            _ => None,
+        };
+        match stored {
+            Some(table) => Ok(Table::Stored(table)),
+            None => Ok(Table::Held(self.vector(name, shape)?)),
+        }
     }
 
     fn vector(&self, name: &str, shape: &[usize]) -> Result<Vector> {

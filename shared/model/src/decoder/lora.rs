@@ -1,10 +1,11 @@
 //! Low-rank adapters (Hu et al. 2021): `y = W x + scale * B (A x)`.
 
 use anneal_kernels::{Compute, linear, round_to};
-use candle_core::{Device, Tensor, Var};
+use candle_core::{Device, Tensor};
 
 use super::dropout::DropoutState;
 use super::linear::Linear;
+use super::projection::Vector;
 use crate::error::{Error, Result};
 use crate::formula;
 
@@ -118,8 +119,8 @@ impl LoraConfig {
 /// The adapter of one linear.
 #[derive(Debug, Clone)]
 pub struct Lora {
-    a_ri: Var,
-    b_or: Var,
+    a_ri: Vector,
+    b_or: Vector,
     scale: f64,
     dropout: f64,
 }
@@ -143,26 +144,26 @@ impl Lora {
         };
         let a = Tensor::from_vec(a, (rank, input), device)?;
         let b = Tensor::zeros((out, rank), candle_core::DType::F32, device)?;
-        Self::from_tensors(config, &a, &b)
+        Self::from_tensors(config, a, b, true)
     }
 
     /// An adapter with given matrices, `a` `[rank, in]` and `b` `[out, rank]`.
-    pub(super) fn from_tensors(config: &LoraConfig, a: &Tensor, b: &Tensor) -> Result<Self> {
+    pub(super) fn from_tensors(config: &LoraConfig, a: Tensor, b: Tensor, trainable: bool) -> Result<Self> {
         Ok(Self {
-            a_ri: Var::from_tensor(a)?,
-            b_or: Var::from_tensor(b)?,
+            a_ri: Vector::new(a, trainable)?,
+            b_or: Vector::new(b, trainable)?,
             scale: config.scale(),
             dropout: config.dropout,
         })
     }
 
     /// `A`, `[rank, in]`.
-    pub fn a(&self) -> &Var {
+    pub fn a(&self) -> &Vector {
         &self.a_ri
     }
 
     /// `B`, `[out, rank]`.
-    pub fn b(&self) -> &Var {
+    pub fn b(&self) -> &Vector {
         &self.b_or
     }
 
@@ -178,7 +179,7 @@ impl Lora {
 
     /// What the adapter adds to the weight: `scale * B A`, `[out, in]`.
     pub fn delta(&self) -> Result<Tensor> {
-        Ok((self.b_or.as_detached_tensor().matmul(&self.a_ri.as_detached_tensor())? * self.scale)?)
+        Ok((self.b_or.tensor().detach().matmul(&self.a_ri.tensor().detach())? * self.scale)?)
     }
 
     /// `y + scale * B (A dropout(x))`, rounded as autocast does: each product's output, the scaled output, the sum.
@@ -193,8 +194,8 @@ impl Lora {
             Some(state) if self.dropout > 0.0 => Some(state.apply(x_ti, self.dropout)?),
             _ => None,
         };
-        let x_tr = linear(dropped.as_ref().unwrap_or(x_ti), &self.a_ri, compute)?;
-        let z_to = (linear(&x_tr, &self.b_or, compute)? * self.scale)?;
+        let x_tr = linear(dropped.as_ref().unwrap_or(x_ti), self.a_ri.tensor(), compute)?;
+        let z_to = (linear(&x_tr, self.b_or.tensor(), compute)? * self.scale)?;
         Ok(round_to(&(y_to + round_to(&z_to, compute)?)?, compute)?)
     }
 }

@@ -32,6 +32,7 @@ use crate::config::{ModelConfig, RotaryTables};
 use crate::error::{Error, Result};
 
 use layer::Sizes;
+use projection::Table;
 
 /// A model ready to train, score or generate. Cloning shares the weights.
 #[derive(Debug, Clone)]
@@ -46,13 +47,24 @@ struct Model {
     compute: Compute,
     device: Device,
     rotary: RotaryTables,
-    embedding_vd: Vector,
+    embedding: Table,
     layers: Vec<Layer>,
     norm: Vector,
     /// `None` when tied to the embedding.
-    head_vd: Option<Vector>,
+    head: Option<Table>,
     lora: Option<LoraConfig>,
     packed_head: OnceLock<FrozenLinear>,
+}
+
+impl Model {
+    fn output(&self) -> &Table {
+        self.head.as_ref().unwrap_or(&self.embedding)
+    }
+
+    /// The output matrix, when it is trained.
+    fn head_var(&self) -> Option<&Var> {
+        self.output().var()
+    }
 }
 
 impl Decoder {
@@ -131,8 +143,13 @@ impl Decoder {
         if let Some(id) = tokens.iter().find(|&&id| id as usize >= vocabulary) {
             return Err(Error::Argument(format!("token id {id} in a vocabulary of {vocabulary}")));
         }
-        let weight = &self.model.embedding_vd;
-        Ok(embedding(weight.tensor(), tokens, weight.var().is_some())?)
+        match &self.model.embedding {
+            Table::Held(weight) => Ok(embedding(weight.tensor(), tokens, weight.var().is_some())?),
+            Table::Stored(table) => {
+                let shape = (tokens.len(), self.model.config.hidden_size);
+                Ok(Tensor::from_vec(table.read(tokens)?, shape, &self.model.device)?)
+            }
+        }
     }
 
     /// Layer `index` on the residual stream `[t, d]`.
@@ -162,16 +179,15 @@ impl Decoder {
         Ok(rms_norm(x_td, self.model.norm.tensor(), self.model.config.rms_norm_eps)?)
     }
 
-    /// The output matrix `[v, d]` and whether it is trained; the embedding itself where they are tied.
-    pub fn output_weight(&self) -> (&Tensor, bool) {
-        let weight = self.model.head_vd.as_ref().unwrap_or(&self.model.embedding_vd);
-        (weight.tensor(), weight.var().is_some())
+    /// The output matrix `[v, d]` in f32 and whether it is trained; the embedding itself where they are tied. A frozen one is read
+    /// from its file.
+    pub fn output_weight(&self) -> Result<(Tensor, bool)> {
+        Ok((self.model.output().tensor()?, self.model.head_var().is_some()))
     }
 
     /// Logits `[t, v]` of hidden states `[t, d]`, rounded to the compute format. Not differentiable when frozen.
     pub fn logits(&self, h_td: &Tensor) -> Result<Tensor> {
-        let (weight, trained) = self.output_weight();
-        if trained {
+        if let Some(weight) = self.model.head_var() {
             return Ok(linear(h_td, weight, self.model.compute)?);
         }
         Ok(self.packed_head()?.forward(h_td)?)
@@ -182,7 +198,7 @@ impl Decoder {
         if let Some(head) = self.model.packed_head.get() {
             return Ok(head);
         }
-        let packed = FrozenLinear::new(self.output_weight().0, self.model.compute)?;
+        let packed = FrozenLinear::new(&self.output_weight()?.0, self.model.compute)?;
         // Another thread may be first; both hold the same bits.
         Ok(self.model.packed_head.get_or_init(|| packed))
     }

@@ -31,7 +31,7 @@ pub struct LoadOptions {
     pub weights: WeightMode,
     /// Fresh adapters. With `adapter`, its shape is taken from the adapter's own configuration instead.
     pub lora: Option<LoraConfig>,
-    /// A PEFT adapter folder to start from.
+    /// A PEFT adapter folder: trained further with `lora`, else only applied.
     pub adapter: Option<PathBuf>,
     /// Where the model lives.
     pub device: Device,

@@ -3,7 +3,7 @@
 use candle_core::{Tensor, Var};
 
 use super::linear::Linear;
-use super::projection::{Vector, Weight};
+use super::projection::{Table, Vector, Weight};
 use super::{Decoder, Model};
 use crate::error::{Error, Result};
 
@@ -22,9 +22,11 @@ pub(super) fn trainable(model: &Model) -> Vec<(String, Var)> {
             found.push((name, var.clone()));
         }
     };
-    vector("model.embed_tokens.weight".to_owned(), &model.embedding_vd);
+    if let Table::Held(embedding) = &model.embedding {
+        vector("model.embed_tokens.weight".to_owned(), embedding);
+    }
     vector("model.norm.weight".to_owned(), &model.norm);
-    if let Some(head) = &model.head_vd {
+    if let Some(Table::Held(head)) = &model.head {
         vector("lm_head.weight".to_owned(), head);
     }
     for (index, layer) in model.layers.iter().enumerate() {
@@ -49,8 +51,9 @@ pub(super) fn trainable(model: &Model) -> Vec<(String, Var)> {
                 found.push((format!("model.layers.{index}.{}.weight", which.path()), var.clone()));
             }
             if let Some(lora) = &projection.lora {
-                found.push((peft_name(index, which, "lora_A"), lora.a().clone()));
-                found.push((peft_name(index, which, "lora_B"), lora.b().clone()));
+                for (part, matrix) in [("lora_A", lora.a()), ("lora_B", lora.b())] {
+                    found.extend(matrix.var().map(|var| (peft_name(index, which, part), var.clone())));
+                }
             }
         }
     }
@@ -103,12 +106,14 @@ impl Decoder {
         Ok(tensors.len())
     }
 
-    /// Bytes the weights take in memory: base, adapters, embedding.
+    /// Bytes the weights take in memory: base, adapters, and the embedding unless it is left in its file.
     pub fn weight_bytes(&self) -> usize {
         let model = &self.model;
         let f32_bytes = |tensor: &Tensor| tensor.elem_count() * 4;
-        let mut total = f32_bytes(model.embedding_vd.tensor()) + f32_bytes(model.norm.tensor());
-        total += model.head_vd.as_ref().map_or(0, |head| f32_bytes(head.tensor()));
+        let mut total = f32_bytes(model.norm.tensor());
+        for table in [Some(&model.embedding), model.head.as_ref()].into_iter().flatten() {
+            total += if let Table::Held(table) = table { f32_bytes(table.tensor()) } else { 0 };
+        }
         total += model.packed_head.get().map_or(0, anneal_kernels::FrozenLinear::bytes);
         for projection in model.layers.iter().flat_map(|layer| &layer.linears) {
             total += match &projection.weight {
@@ -116,7 +121,8 @@ impl Decoder {
                 Weight::Frozen(frozen) => frozen.bytes(),
                 Weight::Nf4(nf4) => nf4.bytes(),
             };
-            total += projection.lora.as_ref().map_or(0, |l| f32_bytes(l.a()) + f32_bytes(l.b()));
+            total +=
+                projection.lora.as_ref().map_or(0, |l| f32_bytes(l.a().tensor()) + f32_bytes(l.b().tensor()));
         }
         total
     }

@@ -1,11 +1,15 @@
 //! A linear as the decoder holds it: trainable, frozen or in NF4, with a bias and an adapter where there are any.
 
-use anneal_kernels::{Compute, FrozenLinear, Nf4Linear, linear, round_to};
+use anneal_kernels::{
+    Compute, FrozenLinear, Nf4Linear, linear, round_to,
+    rows::{embedding_rows, with_floats},
+};
 use candle_core::{Tensor, Var};
 
 use super::dropout::DropoutState;
 use super::lora::Lora;
 use crate::error::Result;
+use crate::source::StoredTable;
 
 /// How the weight `[out, in]` is held.
 #[derive(Debug)]
@@ -18,7 +22,7 @@ pub enum Weight {
     Nf4(Nf4Linear),
 }
 
-/// A vector of parameters: a norm's weight or a bias.
+/// Parameters without a format of their own: a norm's weight, a bias, an adapter's matrix.
 #[derive(Debug)]
 pub enum Vector {
     /// With a gradient.
@@ -45,6 +49,44 @@ impl Vector {
         match self {
             Self::Trainable(var) => Some(var),
             Self::Frozen(_) => None,
+        }
+    }
+}
+
+/// A matrix with a row for each token: the embedding, or the output matrix.
+#[derive(Debug)]
+pub(super) enum Table {
+    /// In memory, in f32.
+    Held(Vector),
+    /// Frozen, and left in the model's file.
+    Stored(StoredTable),
+}
+
+impl Table {
+    /// Rows `ids`, one after the other; each id is below the vocabulary.
+    pub(super) fn rows(&self, ids: &[u32]) -> Result<Vec<f32>> {
+        match self {
+            Self::Held(vector) => {
+                let (_, d) = vector.tensor().dims2()?;
+                Ok(with_floats(vector.tensor(), |w| Ok(embedding_rows(w, d, ids)))?)
+            }
+            Self::Stored(table) => table.read(ids),
+        }
+    }
+
+    /// The whole matrix `[v, d]`; read from the file where it is left there.
+    pub(super) fn tensor(&self) -> Result<Tensor> {
+        match self {
+            Self::Held(vector) => Ok(vector.tensor().clone()),
+            Self::Stored(table) => table.tensor(),
+        }
+    }
+
+    /// The variable, when it is trained.
+    pub(super) fn var(&self) -> Option<&Var> {
+        match self {
+            Self::Held(vector) => vector.var(),
+            Self::Stored(_) => None,
         }
     }
 }

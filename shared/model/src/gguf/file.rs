@@ -83,21 +83,37 @@ impl Gguf {
 
     /// The values of a tensor, dequantised to f32, by the file's own name.
     pub fn read_f32(&self, name: &str) -> Result<Vec<f32>> {
-        let tensor = self
-            .tensors
-            .get(name)
-            .ok_or_else(|| Error::malformed(&self.path, format!("no tensor `{name}`")))?;
-        let (block, block_bytes) = (tensor.ggml_type.block(), tensor.ggml_type.block_bytes());
+        let tensor = self.known(name)?;
         let mut values = vec![0_f32; tensor.shape.iter().product()];
+        self.read_span(name, 0, &mut values)?;
+        Ok(values)
+    }
+
+    /// As many values of a tensor as `out` has room for, from the one numbered `first` on; both whole blocks.
+    pub fn read_span(&self, name: &str, first: usize, out: &mut [f32]) -> Result<()> {
+        let tensor = self.known(name)?;
+        let (block, block_bytes) = (tensor.ggml_type.block(), tensor.ggml_type.block_bytes());
+        let count = tensor.shape.iter().product::<usize>();
+        let inside = first.checked_add(out.len()).is_some_and(|end| end <= count);
+        if !inside || !first.is_multiple_of(block) || !out.len().is_multiple_of(block) {
+            return Err(Error::Argument(format!(
+                "{} values from {first} on of `{name}`, which has {count} in blocks of {block}",
+                out.len()
+            )));
+        }
+        let from = self.data_start + tensor.offset + (first / block * block_bytes) as u64;
         let blocks_per_chunk = READ_CHUNK_BYTES / block_bytes;
-        values.par_chunks_mut(blocks_per_chunk * block).enumerate().try_for_each(|(index, chunk)| {
+        out.par_chunks_mut(blocks_per_chunk * block).enumerate().try_for_each(|(index, chunk)| {
             let mut raw = vec![0_u8; chunk.len() / block * block_bytes];
-            let offset = self.data_start + tensor.offset + (index * blocks_per_chunk * block_bytes) as u64;
+            let offset = from + (index * blocks_per_chunk * block_bytes) as u64;
             self.file.read_exact_at(&mut raw, offset).map_err(|e| Error::io(&self.path, e))?;
             tensor.ggml_type.dequantize(&raw, chunk);
             Ok::<(), Error>(())
-        })?;
-        Ok(values)
+        })
+    }
+
+    fn known(&self, name: &str) -> Result<&GgufTensor> {
+        self.tensors.get(name).ok_or_else(|| Error::malformed(&self.path, format!("no tensor `{name}`")))
     }
 }
 

@@ -70,6 +70,12 @@ impl Gguf {
         names
     }
 
+    /// What the file calls a tensor, by its Hugging Face name, where its rows lie as Hugging Face has them.
+    pub(crate) fn own_name(&self, name: &str) -> Option<String> {
+        let permuted = name.contains("self_attn.q_proj.") || name.contains("self_attn.k_proj.");
+        from_huggingface(name).filter(|own| !permuted && self.tensor(own).is_some())
+    }
+
     /// Shape of a tensor by its Hugging Face name.
     pub fn huggingface_shape(&self, name: &str) -> Option<Vec<usize>> {
         Some(self.tensor(&from_huggingface(name)?)?.shape.clone())

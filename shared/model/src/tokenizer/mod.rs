@@ -10,17 +10,23 @@ mod sentencepiece;
 mod spm;
 pub mod train;
 mod vocabulary;
+mod words;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
+use rayon::prelude::*;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+use words::Words;
 
 /// A model's tokenizer with the names of its special tokens. Cheap to share; encoding needs no exclusive access.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    /// Where a text can be encoded word by word.
+    words: Option<Arc<Words>>,
     special: SpecialTokens,
     /// `tokenizer_config.json` as it was read, to be written back.
     config: Map<String, Value>,
@@ -48,7 +54,8 @@ impl Tokenizer {
         // Truncation and padding are the caller's business; a file's own settings would silently shorten rows.
         inner.with_truncation(None).map_err(|e| Error::Tokenizer(e.to_string()))?;
         inner.with_padding(None);
-        Ok(Self { inner, special, config })
+        let words = Words::of(&inner).map(Arc::new);
+        Ok(Self { inner, words, special, config })
     }
 
     /// A tokenizer from the text of a `tokenizer.json`.
@@ -59,14 +66,15 @@ impl Tokenizer {
     /// Ids of a text; special tokens written in it are recognised. `add_special` adds those of the post-processor
     /// (such as a leading BOS).
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
-        let encoded = guarded(|| self.inner.encode_fast(text, add_special))?;
-        Ok(encoded.get_ids().to_vec())
+        guarded(|| match &self.words {
+            Some(words) if !add_special => words.encode(&self.inner, text),
+            _ => Ok(self.inner.encode_fast(text, add_special)?.get_ids().to_vec()),
+        })
     }
 
     /// Ids of many texts, in parallel.
     pub fn encode_batch(&self, texts: &[&str], add_special: bool) -> Result<Vec<Vec<u32>>> {
-        let encoded = guarded(|| self.inner.encode_batch_fast(texts.to_vec(), add_special))?;
-        Ok(encoded.iter().map(|e| e.get_ids().to_vec()).collect())
+        texts.par_iter().map(|text| self.encode(text, add_special)).collect()
     }
 
     /// The text of ids.

@@ -137,6 +137,14 @@ impl PreTokenizer {
         gpt4_like(r"\p{N}")
     }
 
+    /// Patterns that cut before a letter behind a line's end, and before a single space between a printable ASCII character and an
+    /// ASCII letter.
+    pub(super) fn word_patterns() -> Vec<String> {
+        let mut patterns = vec![GPT2.to_owned(), SEED_CODER.to_owned()];
+        patterns.extend([r"\p{N}", r"\p{N}{1,3}", r"\p{N}+"].map(gpt4_like));
+        patterns
+    }
+
     fn of(steps: impl IntoIterator<Item = Value>) -> Self {
         Self { steps: steps.into_iter().collect(), nfc: false, whole_words: false, adds_bos: false }
     }

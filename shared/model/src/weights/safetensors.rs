@@ -96,17 +96,27 @@ impl SafeTensors {
 
     /// Shape and values of a tensor, converted to f32.
     pub fn read_f32(&self, name: &str) -> Result<(Vec<usize>, Vec<f32>)> {
-        let info = self
-            .tensors
-            .get(name)
-            .ok_or_else(|| Error::malformed(&self.path, format!("no tensor `{name}`")))?;
+        let info = self.known(name)?;
+        let mut values = vec![0_f32; info.shape.iter().product()];
+        self.read_span(name, 0, &mut values)?;
+        Ok((info.shape.clone(), values))
+    }
+
+    /// As many values of a tensor as `out` has room for, from the one numbered `first` on, converted to f32.
+    pub fn read_span(&self, name: &str, first: usize, out: &mut [f32]) -> Result<()> {
+        let info = self.known(name)?;
         let count = info.shape.iter().product::<usize>();
+        if first.checked_add(out.len()).is_none_or(|end| end > count) {
+            return Err(Error::Argument(format!(
+                "{} values from {first} on of `{name}`, which has {count}",
+                out.len()
+            )));
+        }
         let width = info.element.bytes();
-        let mut values = vec![0_f32; count];
-        let mut raw = vec![0_u8; READ_CHUNK_BYTES.min(count * width)];
+        let mut raw = vec![0_u8; READ_CHUNK_BYTES.min(out.len() * width)];
         let per_chunk = (READ_CHUNK_BYTES / width).max(1);
-        let mut offset = self.data_start + info.start;
-        for chunk in values.chunks_mut(per_chunk) {
+        let mut offset = self.data_start + info.start + (first * width) as u64;
+        for chunk in out.chunks_mut(per_chunk) {
             let raw = &mut raw[..chunk.len() * width];
             self.file.read_exact_at(raw, offset).map_err(|e| Error::io(&self.path, e))?;
             info.element.convert(raw, chunk).ok_or_else(|| {
@@ -114,7 +124,11 @@ impl SafeTensors {
             })?;
             offset += raw.len() as u64;
         }
-        Ok((info.shape.clone(), values))
+        Ok(())
+    }
+
+    fn known(&self, name: &str) -> Result<&TensorInfo> {
+        self.tensors.get(name).ok_or_else(|| Error::malformed(&self.path, format!("no tensor `{name}`")))
     }
 }
 

@@ -109,4 +109,9 @@ impl ShardedWeights {
     pub fn read_f32(&self, name: &str) -> Option<Result<(Vec<usize>, Vec<f32>)>> {
         self.home.get(name).map(|&at| self.files[at].read_f32(name))
     }
+
+    /// As many values of a tensor as `out` has room for, from the one numbered `first` on.
+    pub fn read_span(&self, name: &str, first: usize, out: &mut [f32]) -> Option<Result<()>> {
+        self.home.get(name).map(|&at| self.files[at].read_span(name, first, out))
+    }
 }

@@ -11,8 +11,8 @@ fn row_nll(decoder: &Decoder, ids: &[u32], mask: &[u64]) -> f64 {
     let targets: Vec<u32> = (0..ids.len())
         .map(|j| if j + 1 < ids.len() && mask[j + 1] == 1 { ids[j + 1] } else { IGNORE })
         .collect();
-    let (weight, trained) = decoder.output_weight();
-    let log_probs = linear_log_probs(&hidden, weight, trained, &targets, decoder.compute()).unwrap();
+    let (weight, trained) = decoder.output_weight().unwrap();
+    let log_probs = linear_log_probs(&hidden, &weight, trained, &targets, decoder.compute()).unwrap();
     -log_probs.to_vec1::<f32>().unwrap().into_iter().map(f64::from).sum::<f64>()
 }
 

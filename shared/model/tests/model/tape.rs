@@ -28,8 +28,8 @@ fn tiny(architecture: Architecture, weights: WeightMode, compute: Compute) -> De
 fn by_graph(decoder: &Decoder, ids: &[u32], targets: &[u32]) -> (f64, Vec<Vec<f32>>) {
     let segments = Segments::new(&LENGTHS).unwrap();
     let hidden = decoder.hidden(ids, &segments, Some(&mut DropoutState::new(5))).unwrap();
-    let (weight, trained) = decoder.output_weight();
-    let loss = linear_cross_entropy(&hidden, weight, trained, targets, decoder.compute()).unwrap();
+    let (weight, trained) = decoder.output_weight().unwrap();
+    let loss = linear_cross_entropy(&hidden, &weight, trained, targets, decoder.compute()).unwrap();
     let store = loss.loss_sum.backward().unwrap();
     let trainable = decoder.trainable();
     let gradients = trainable.iter().map(|(_, var)| {

@@ -13,8 +13,8 @@ pub use gradients::Gradients;
 use anneal_kernels::{
     Segments,
     rows::{
-        OutputMatrix, TokenLosses, TokenWeights, embedding_gradient, embedding_rows, rms_norm_gradients,
-        rms_norm_rows, with_floats,
+        OutputMatrix, TokenLosses, TokenWeights, embedding_gradient, rms_norm_gradients, rms_norm_rows,
+        with_floats,
     },
 };
 use candle_core::Tensor;
@@ -114,16 +114,14 @@ impl Decoder {
         weights: TokenWeights,
         gradients: &mut Gradients,
     ) -> Result<(TokenLosses, Vec<f32>)> {
-        let head = self.model.head_vd.as_ref().unwrap_or(&self.model.embedding_vd);
-        let sum = head.var().map(|var| gradients.sum(var)).transpose()?;
+        let sum = self.model.head_var().map(|var| gradients.sum(var)).transpose()?;
         self.with_output(|output| Ok(output.gradients(hidden_td, targets, weights, self.compute(), sum)?))
     }
 
     fn with_output<R>(&self, f: impl FnOnce(OutputMatrix) -> Result<R>) -> Result<R> {
-        let (weight, trained) = self.output_weight();
-        if !trained {
+        let Some(weight) = self.model.head_var() else {
             return f(OutputMatrix::Frozen(self.packed_head()?));
-        }
+        };
         let shape = weight.dims2()?;
         with_tensor(weight, |w| f(OutputMatrix::Trained(w, shape)))?
     }
@@ -133,7 +131,7 @@ impl Decoder {
         if let Some(id) = tokens.iter().find(|&&id| id as usize >= vocabulary) {
             return Err(Error::Argument(format!("token id {id} in a vocabulary of {vocabulary}")));
         }
-        with_vector(&self.model.embedding_vd, |w| embedding_rows(w, self.config().hidden_size, tokens))
+        self.model.embedding.rows(tokens)
     }
 
     fn rows<'a>(&self, layer: &'a Layer, shared: &'a Shared) -> LayerRows<'a> {
@@ -164,7 +162,7 @@ impl Tape {
             };
             dx_td = rows.backward(&tape, dx_td, gradients)?;
         }
-        if let Some(var) = decoder.model.embedding_vd.var() {
+        if let Some(var) = decoder.model.embedding.var() {
             embedding_gradient(&dx_td, decoder.config().hidden_size, &tokens, gradients.sum(var)?);
         }
         Ok(())

@@ -49,8 +49,9 @@ impl Projection {
             start
         });
         let dropped = dropped(x_ti, dropout.as_ref(), lora.dropout());
-        let x_tr = with_matrix(lora.a(), |a| a.forward(dropped.as_deref().unwrap_or(x_ti), compute))?;
-        let z_to = with_matrix(lora.b(), |b| b.forward(&x_tr, compute))?;
+        let x_tr =
+            with_matrix(lora.a().tensor(), |a| a.forward(dropped.as_deref().unwrap_or(x_ti), compute))?;
+        let z_to = with_matrix(lora.b().tensor(), |b| b.forward(&x_tr, compute))?;
         add_scaled(&mut y_to, &z_to, lora.scale() as f32, compute);
         Ok((y_to, Some(AdapterTape { x_tr, dropout })))
     }
@@ -101,12 +102,16 @@ impl Lora {
         gradients: &mut Gradients,
     ) -> Result<Vec<f32>> {
         let dz_to = scaled(grad_to, self.scale() as f32);
-        weight_gradient(&dz_to, &tape.x_tr, self.b().dims2()?, compute, gradients.sum(self.b())?);
-        let dx_tr = with_matrix(self.b(), |b| b.input_gradient(&dz_to, compute))?;
+        if let Some(b) = self.b().var() {
+            weight_gradient(&dz_to, &tape.x_tr, b.dims2()?, compute, gradients.sum(b)?);
+        }
+        let dx_tr = with_matrix(self.b().tensor(), |b| b.input_gradient(&dz_to, compute))?;
         let dropped = dropped(x_ti, tape.dropout.as_ref(), self.dropout());
         let x_ti = dropped.as_deref().unwrap_or(x_ti);
-        weight_gradient(&dx_tr, x_ti, self.a().dims2()?, compute, gradients.sum(self.a())?);
-        let mut dx_ti = with_matrix(self.a(), |a| a.input_gradient(&dx_tr, compute))?;
+        if let Some(a) = self.a().var() {
+            weight_gradient(&dx_tr, x_ti, a.dims2()?, compute, gradients.sum(a)?);
+        }
+        let mut dx_ti = with_matrix(self.a().tensor(), |a| a.input_gradient(&dx_tr, compute))?;
         if let Some(state) = &tape.dropout {
             let mask = state.clone().mask(dx_ti.len(), self.dropout());
             multiply(&mut dx_ti, &mask);

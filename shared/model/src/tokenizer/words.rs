@@ -1,0 +1,213 @@
+//! A text's ids from the ids of its words, each of which is encoded once.
+//!
+//! The common byte-level tokenizers cut every text before a letter that follows a line's end, and before a single space between a
+//! printable ASCII character and an ASCII letter, and merge nothing across a cut. So the ids of a text are those of its pieces
+//! between such places, end to end, and running text repeats its pieces.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use serde_json::Value;
+use tokenizers::{models::ModelWrapper, normalizers::NormalizerWrapper};
+
+use super::pre_tokenizer::PreTokenizer;
+
+/// Longer pieces are not remembered.
+const LONGEST: usize = 48;
+/// Pieces remembered before all are forgotten.
+const MOST_PIECES: usize = 1 << 16;
+
+/// What was encoded before, a memory for each thread that encodes at the same time.
+#[derive(Debug, Default)]
+pub(super) struct Words {
+    free: Mutex<Vec<Memory>>,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    /// Where the ids of a piece lie.
+    places: HashMap<Box<str>, (u32, u32)>,
+    ids: Vec<u32>,
+}
+
+impl Words {
+    /// For a tokenizer that cuts as this module needs it; `None` for any other.
+    pub(super) fn of(tokenizer: &tokenizers::Tokenizer) -> Option<Self> {
+        let ModelWrapper::BPE(model) = tokenizer.get_model() else { return None };
+        let affix = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
+        let plain_model = model.dropout.is_none()
+            && !affix(&model.continuing_subword_prefix)
+            && !affix(&model.end_of_word_suffix);
+        let composed_at_most = matches!(tokenizer.get_normalizer(), None | Some(NormalizerWrapper::NFC(_)));
+        let cuts = serde_json::to_value(tokenizer.get_pre_tokenizer()).ok()?;
+        let added_within = tokenizer.get_added_tokens_decoder().values().all(|token| {
+            !token.lstrip && !token.rstrip && !token.single_word && !token.content.contains([' ', '\n'])
+        });
+        (plain_model && composed_at_most && added_within && cuts_words(&cuts)).then(Self::default)
+    }
+
+    /// The ids of a text, without those of the post-processor.
+    pub(super) fn encode(
+        &self,
+        tokenizer: &tokenizers::Tokenizer,
+        text: &str,
+    ) -> tokenizers::Result<Vec<u32>> {
+        let mut memory = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let mut ids = Vec::with_capacity(text.len() / 3);
+        for piece in pieces(text) {
+            memory.add(tokenizer, piece, &mut ids)?;
+        }
+        self.free.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
+        Ok(ids)
+    }
+}
+
+impl Memory {
+    fn add(
+        &mut self,
+        tokenizer: &tokenizers::Tokenizer,
+        piece: &str,
+        out: &mut Vec<u32>,
+    ) -> tokenizers::Result<()> {
+        if let Some(&(from, to)) = self.places.get(piece) {
+            out.extend_from_slice(&self.ids[from as usize..to as usize]);
+            return Ok(());
+        }
+        let encoded = tokenizer.encode_fast(piece, false)?;
+        out.extend_from_slice(encoded.get_ids());
+        if piece.len() <= LONGEST {
+            if self.places.len() == MOST_PIECES {
+                *self = Self::default();
+            }
+            let from = self.ids.len() as u32;
+            self.ids.extend_from_slice(encoded.get_ids());
+            self.places.insert(piece.into(), (from, self.ids.len() as u32));
+        }
+        Ok(())
+    }
+}
+
+/// The text's pieces, end to end.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let bytes = text.as_bytes();
+    let cut_at = move |at: usize| match bytes[at] {
+        b' ' => bytes[at - 1].is_ascii_graphic() && bytes.get(at + 1).is_some_and(u8::is_ascii_alphabetic),
+        letter => bytes[at - 1] == b'\n' && letter.is_ascii_alphabetic(),
+    };
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let start = from;
+        if start == bytes.len() {
+            return None;
+        }
+        from = (start + 1..bytes.len()).find(|&at| cut_at(at)).unwrap_or(bytes.len());
+        // Cuts lie before ASCII characters.
+        text.get(start..from)
+    })
+}
+
+/// Whether a pre-tokenizer makes every cut of [`pieces`]. Steps work on what the one before left, so one that does is enough, as long as
+/// the others change no text before it.
+fn cuts_words(step: &Value) -> bool {
+    match step["type"].as_str() {
+        Some("Sequence") => {
+            let steps = step["pretokenizers"].as_array().map_or(&[][..], Vec::as_slice);
+            steps.iter().all(keeps_text) && steps.iter().any(cuts_words)
+        }
+        Some("ByteLevel") => keeps_text(step) && step["use_regex"] == true,
+        Some("Split") => {
+            let pattern = step["pattern"]["Regex"].as_str();
+            keeps_text(step)
+                && pattern.is_some_and(|pattern| PreTokenizer::word_patterns().contains(&pattern.to_owned()))
+        }
+        _ => false,
+    }
+}
+
+fn keeps_text(step: &Value) -> bool {
+    match step["type"].as_str() {
+        Some("ByteLevel") => step["add_prefix_space"] == false,
+        Some("Split") => step["behavior"] == "Isolated" && step["invert"] == false,
+        Some("Digits") => true,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    /// A vocabulary of bytes and some merges, among them ones that would join words if they could.
+    fn tokenizer(pre: &Value, normalizer: &Value) -> tokenizers::Tokenizer {
+        let bytes = tokenizers::pre_tokenizers::byte_level::ByteLevel::alphabet();
+        let mut letters: Vec<String> = bytes.into_iter().map(String::from).collect();
+        letters.sort_unstable();
+        let merges = ["Ġ a", "Ġa n", "a b", "ab a", "b Ġ", "Ċ a", ". Ġ", "1 Ġ", "Ġ Ġ", "Ċ Ċ"];
+        letters.extend(merges.iter().map(|merge| merge.replace(' ', "")));
+        let vocab: serde_json::Map<String, Value> =
+            letters.into_iter().enumerate().map(|(id, letter)| (letter, json!(id))).collect();
+        let added = json!([{"id": vocab.len(), "content": "<|x|>", "single_word": false, "lstrip": false, "rstrip": false,
+                            "normalized": false, "special": true}]);
+        let json = json!({"version": "1.0", "added_tokens": added, "normalizer": normalizer, "pre_tokenizer": pre,
+                          "model": {"type": "BPE", "vocab": vocab, "merges": merges}});
+        tokenizers::Tokenizer::from_bytes(json.to_string()).unwrap()
+    }
+
+    fn kinds() -> Vec<tokenizers::Tokenizer> {
+        let byte_level =
+            json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
+        let digits = json!({"type": "Digits", "individual_digits": true});
+        let mut steps =
+            vec![byte_level.clone(), json!({"type": "Sequence", "pretokenizers": [digits, byte_level]})];
+        for name in ["llama3", "qwen2", "minicpm5", "seed-coder"] {
+            steps.push(PreTokenizer::named(name).unwrap().json());
+        }
+        steps.iter().map(|step| tokenizer(step, &json!({"type": "NFC"}))).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_has_the_ids_that_the_library_gives_it(
+            text in proptest::collection::vec(
+                prop_oneof![Just(" "), Just("\n"), Just("a"), Just("ab"), Just("1"), Just("."), Just("'s"), Just("é"), Just("e\u{301}"),
+                            Just("\r"), Just("\t"), Just("\u{a0}"), Just("字"), Just("<|x|>"), Just("/"), Just("\u{301}")], 0..40)
+        ) {
+            let text = text.concat();
+            for tokenizer in kinds() {
+                let words = Words::of(&tokenizer).unwrap();
+                let want = tokenizer.encode_fast(text.as_str(), false).unwrap().get_ids().to_vec();
+                prop_assert_eq!(&words.encode(&tokenizer, &text).unwrap(), &want);
+                // From memory.
+                prop_assert_eq!(&words.encode(&tokenizer, &text).unwrap(), &want);
+            }
+        }
+    }
+
+    #[test]
+    fn tokenizers_that_cut_otherwise_are_left_alone() {
+        let prefixed =
+            json!({"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true});
+        let uncut =
+            json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false});
+        let metaspace =
+            json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true});
+        for pre in [&prefixed, &uncut, &metaspace, &Value::Null] {
+            assert!(Words::of(&tokenizer(pre, &Value::Null)).is_none(), "{pre}");
+        }
+        let lower = json!({"type": "Lowercase"});
+        assert!(Words::of(&tokenizer(&PreTokenizer::plain().json(), &lower)).is_none());
+        assert!(Words::of(&tokenizer(&PreTokenizer::plain().json(), &Value::Null)).is_some());
+    }
+
+    #[test]
+    fn pieces_lie_end_to_end() {
+        let list = |text| pieces(text).collect::<Vec<_>>();
+        assert_eq!(list("The cat, sat 3 \n\nDown  deep"), ["The", " cat,", " sat 3 \n\n", "Down  deep"]);
+        assert!(list("").is_empty());
+        assert_eq!(list(" a"), [" a"]);
+    }
+}
