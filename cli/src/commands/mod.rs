@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod billing;
 pub(crate) mod chat;
+mod comparison;
 pub(crate) mod dataset;
 pub(crate) mod deployment;
 pub(crate) mod events;

@@ -6,7 +6,7 @@ use anneal_domain::id::TaskId;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{Page, task_follow, task_results};
+use super::{Page, comparison, task_follow, task_results};
 use crate::{client::Api, failure::Failure, output::Output};
 
 #[derive(Debug, Subcommand)]
@@ -157,6 +157,13 @@ pub(crate) enum TaskCommand {
         /// The task.
         task: TaskId,
     },
+    /// Hold an evaluation against another: what changed, whether by chance, and why they may differ.
+    Compare {
+        /// The first evaluation.
+        a: TaskId,
+        /// The second.
+        b: TaskId,
+    },
     /// Its checkpoints.
     Checkpoints {
         /// The task.
@@ -204,6 +211,7 @@ pub(crate) async fn run(command: TaskCommand, api: &Api, output: &Output) -> Res
             api.delete(&format!("tasks/{task}")).await?;
             output.done(&format!("deleted {task}"))
         }
+        TaskCommand::Compare { a, b } => comparison::compare(api, output, a, b).await,
         other => task_results::run(other, api, output).await,
     }
 }

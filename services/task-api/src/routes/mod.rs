@@ -3,6 +3,7 @@
 mod artifacts;
 mod benchmarks;
 mod billing;
+mod comparison;
 mod console;
 mod dataset_files;
 mod dataset_upload;
@@ -86,6 +87,7 @@ routes! {
     fetchArtifactFile = artifacts::file,
     fetchArtifactArchive = artifacts::archive,
     showScores = scores::scores,
+    compareEvaluations = comparison::comparison,
     listSamples = samples::samples,
     followEvents = events::stream,
     uploadDataset = dataset_upload::upload,

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     App, Error,
+    evaluations::benchmark_of,
     http::{Caller, Page, Problem, Query, limit_of},
 };
 
@@ -110,7 +111,7 @@ async fn files_of(
 ) -> Result<Vec<(String, ManifestFile)>, Error> {
     let Manifest { files } = app.objects.manifest(folder, None).await?;
     let named = |file: ManifestFile| {
-        let name = file.path.strip_prefix("samples_")?.strip_suffix(".jsonl")?.to_owned();
+        let name = benchmark_of(&file.path)?.to_owned();
         Some((name, file))
     };
     let mut files: Vec<_> = files.into_iter().filter_map(named).collect();

@@ -1,0 +1,174 @@
+//! What evaluations say together: two of them compared.
+
+use std::path::Path;
+
+use anneal_artifacts::Prefix;
+use anneal_contracts::{
+    Trace,
+    event::Artifact,
+    rpc::{Done, FinishTask},
+    subject::rpc,
+};
+use anneal_domain::{
+    id::{TaskId, WorkerId, WorkspaceId},
+    task::TaskState,
+};
+use anneal_task_api::Config;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    stack::{ADMIN_KEY, Stack},
+    tasks::claim,
+};
+
+/// The worker of a task publishes a folder as its results and succeeds.
+pub(crate) async fn succeed(
+    stack: &Stack,
+    (workspace, task, worker): (WorkspaceId, TaskId, WorkerId),
+    results: &Path,
+    figures: Map<String, Value>,
+) {
+    let prefix = Prefix::task(workspace, task).artifact(1, "results").unwrap();
+    let folder = stack.objects.put_folder(&prefix, results).await.unwrap();
+    let artifact = Artifact {
+        role: "results".to_owned(),
+        prefix: prefix.as_str().to_owned(),
+        manifest_sha256: folder.manifest_sha256,
+        size_bytes: folder.size_bytes,
+    };
+    let finish = FinishTask {
+        task,
+        worker,
+        epoch: 1,
+        seq: 9,
+        running_ms: 0,
+        outcome: TaskState::Succeeded,
+        requeue: None,
+        failure: None,
+        figures,
+        artifacts: vec![artifact],
+    };
+    let _: Done = stack.bus.request(rpc::FINISH_TASK, Trace::fresh(), &finish).await.unwrap();
+}
+
+/// A stack whose leases outlive the test.
+pub(crate) async fn patient() -> Stack {
+    Stack::start_with(|config| Config { lease_ms: 60_000, ..config }).await
+}
+
+/// Rows of a benchmark; the dataset's id.
+pub(crate) async fn questions(stack: &Stack) -> String {
+    let row = r#"{"question":"1+1?","choices":["2","3"],"answer":0}"#;
+    let made = stack.upload("name=questions&kind=evaluation&filename=q.jsonl", row).await.expect(201);
+    made["id"].as_str().unwrap().to_owned()
+}
+
+/// The body of an evaluation of a model on one benchmark.
+pub(crate) fn evaluation(model: &str, dataset: &str, entry: &Value) -> Value {
+    let mut benchmark = json!({ "benchmark": "piqa", "dataset": dataset });
+    benchmark.as_object_mut().unwrap().extend(entry.as_object().unwrap().clone());
+    json!({ "name": "score", "spec": {
+        "kind": "evaluation", "model_source": "builtin", "model": model, "datasets": [benchmark]
+    }})
+}
+
+/// Creates an evaluation and lets it succeed with these results and samples, a file each.
+pub(crate) async fn evaluated(
+    stack: &Stack,
+    body: &Value,
+    files: &[(&str, String)],
+    figures: Value,
+) -> TaskId {
+    let made = stack.post("/api/v1/tasks", body).await.expect(202);
+    let task: TaskId = made["id"].as_str().unwrap().parse().unwrap();
+    let (workspace, worker) = (made["workspace"].as_str().unwrap().parse().unwrap(), WorkerId::new());
+    claim(stack, task, worker).await;
+    let local = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        std::fs::write(local.path().join(name), text).unwrap();
+    }
+    let figures = figures.as_object().cloned().unwrap_or_default();
+    succeed(stack, (workspace, task, worker), local.path(), figures).await;
+    task
+}
+
+/// Samples of `piqa`, row by row right or wrong, and the results over them.
+fn scored(precision: &str, right: &[bool]) -> Vec<(&'static str, String)> {
+    let line = |(doc, right): (usize, &bool)| {
+        let hash = format!("{doc:064x}");
+        let sample = json!({
+            "doc_id": doc, "doc_hash": hash, "prompt_hash": hash, "target_hash": hash, "filter": "none",
+            "metrics": ["acc"], "acc": f64::from(*right), "resps": [[[if *right { "-1.0" } else { "-2.0" }, "False"]]],
+        });
+        format!("{sample}\n")
+    };
+    let acc = right.iter().filter(|right| **right).count() as f64 / right.len() as f64;
+    let results = json!({
+        "results": { "piqa": { "acc,none": acc } }, "configs": { "piqa": {} }, "config": { "model_dtype": precision },
+    });
+    vec![
+        ("results.json", results.to_string()),
+        ("samples_piqa.jsonl", right.iter().enumerate().map(line).collect()),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_evaluations_are_compared_row_by_row_and_what_differs_is_named() {
+    let stack = patient().await;
+    let (model, dataset) = (stack.model().await, questions(&stack).await);
+    let body = evaluation(&model, &dataset, &json!({}));
+    let a = evaluated(&stack, &body, &scored("fp32", &[true, true, true, false]), json!({})).await;
+    let b = evaluated(&stack, &body, &scored("bf16", &[true, false, false, true]), json!({})).await;
+    let answer = stack.get(&format!("/api/v1/tasks/{a}/comparison?with={b}")).await.expect(200);
+    assert_eq!((&answer["a"]["id"], &answer["b"]["id"]), (&json!(a), &json!(b)));
+    assert_eq!((&answer["a"]["model"], &answer["b"]["model_name"]), (&json!(model), &json!("base")));
+    assert_eq!(answer["causes"][0]["what"], "precision");
+    assert_eq!((&answer["causes"][0]["a"], &answer["causes"][0]["b"]), (&json!("fp32"), &json!("bf16")));
+    let acc = &answer["tasks"]["piqa"]["metrics"]["acc,none"];
+    assert_eq!((&acc["a"], &acc["b"], &acc["difference"]), (&json!(0.75), &json!(0.5), &json!(-0.25)));
+    assert_eq!(acc["flips"]["right_to_wrong"], json!({ "count": 2, "ids": [1, 2] }));
+    assert_eq!(acc["flips"]["wrong_to_right"], json!({ "count": 1, "ids": [3] }));
+    assert_eq!(acc["flips"]["mcnemar_p"], 1.0);
+    let (low, high) = (acc["interval"]["low"].as_f64().unwrap(), acc["interval"]["high"].as_f64().unwrap());
+    assert!(low < -0.25 && high > -0.25, "{acc}");
+    assert_eq!(answer["tasks"]["piqa"]["other_answer"], 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_finished_evaluation_of_this_workspace_is_not_compared() {
+    let stack = patient().await;
+    let (model, dataset) = (stack.model().await, questions(&stack).await);
+    let body = evaluation(&model, &dataset, &json!({}));
+    let done = evaluated(&stack, &body, &scored("fp32", &[true, false]), json!({})).await;
+    let path = format!("/api/v1/tasks/{done}/comparison");
+    assert_eq!(stack.get(&path).await.fields(), ["with"]);
+    assert_eq!(stack.get(&format!("{path}?with=nonsense")).await.fields(), ["with"]);
+    stack.get(&format!("{path}?with={}", TaskId::new())).await.expect(404);
+
+    let training = stack.post("/api/v1/tasks", &stack.training().await).await.expect(202);
+    let training = training["id"].as_str().unwrap();
+    let refused = stack.get(&format!("{path}?with={training}")).await;
+    assert_eq!((refused.status.as_u16(), refused.fields()), (422, vec!["with".to_owned()]));
+    let refused = stack.get(&format!("/api/v1/tasks/{training}/comparison?with={done}")).await;
+    assert_eq!(refused.fields(), ["id"]);
+
+    let queued = stack.post("/api/v1/tasks", &body).await.expect(202)["id"].clone();
+    let refused = stack.get(&format!("{path}?with={}", queued.as_str().unwrap())).await.expect(409);
+    assert!(refused["detail"].as_str().unwrap().contains("is queued"), "{refused}");
+
+    let other = vec![
+        ("results.json", json!({ "results": {}, "configs": { "sciq": {} } }).to_string()),
+        ("samples_sciq.jsonl", String::new()),
+    ];
+    let other = evaluated(&stack, &body, &other, json!({})).await;
+    let refused = stack.get(&format!("{path}?with={other}")).await;
+    assert_eq!(refused.fields(), ["with"]);
+    let message = refused.json["errors"][0]["message"].as_str().unwrap();
+    assert!(message.contains("piqa") && message.contains("sciq"), "{message}");
+
+    let (_, stranger) = stack.workspace("other").await;
+    let theirs = stack.request(reqwest::Method::GET, &format!("{path}?with={done}"), &stranger);
+    stack.send(theirs).await.expect(404);
+    let ours = stack.request(reqwest::Method::GET, &format!("{path}?with={done}"), ADMIN_KEY);
+    stack.send(ours).await.expect(200);
+}
