@@ -7,6 +7,7 @@ mod comparison;
 pub(crate) mod dataset;
 pub(crate) mod deployment;
 pub(crate) mod events;
+pub(crate) mod leaderboard;
 pub(crate) mod model;
 pub(crate) mod task;
 mod task_follow;
@@ -25,6 +26,7 @@ pub(crate) async fn run(command: Command, api: &Api, output: &Output) -> Result<
         Command::Deployment(command) => deployment::run(command, api, output).await,
         Command::Chat(arguments) => chat::run(arguments, api, output).await,
         Command::Bill(arguments) => billing::run(arguments, api, output).await,
+        Command::Leaderboard(arguments) => leaderboard::run(arguments, api, output).await,
         Command::Events(arguments) => events::run(arguments, api, output).await,
         Command::Workspace(command) => workspace::run(command, api, output).await,
         Command::User(command) => access::user(command, api, output).await,

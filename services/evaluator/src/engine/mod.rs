@@ -13,6 +13,7 @@ mod conclude;
 mod error;
 mod evaluate;
 mod evaluation;
+mod figures;
 mod output;
 mod progress;
 pub mod prompts;

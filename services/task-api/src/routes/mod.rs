@@ -16,6 +16,7 @@ mod events;
 mod health;
 mod inference;
 mod keys;
+mod leaderboard;
 mod logs;
 mod model_files;
 mod model_view;
@@ -83,6 +84,7 @@ routes! {
     readLog = logs::read,
     followLog = logs::stream,
     listBenchmarks = benchmarks::benchmarks,
+    showLeaderboard = leaderboard::leaderboard,
     listArtifacts = artifacts::list,
     fetchArtifactFile = artifacts::file,
     fetchArtifactArchive = artifacts::archive,

@@ -7,6 +7,7 @@ use actix_web::{
     web::{Data, Path},
 };
 use anneal_artifacts::{Body, Manifest, ManifestFile, Prefix};
+use anneal_domain::spec::benchmark_name;
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::Value;
@@ -124,7 +125,7 @@ async fn files_of(
 
 /// What a name stands for in the results: itself, and what its group holds, groups within it included.
 fn tasks_of(results: &Value, name: &str) -> BTreeSet<String> {
-    let (mut tasks, mut open) = (BTreeSet::new(), vec![own_name(name)]);
+    let (mut tasks, mut open) = (BTreeSet::new(), vec![benchmark_name(name)]);
     while let Some(name) = open.pop() {
         if !tasks.insert(name.clone()) {
             continue;
@@ -133,16 +134,6 @@ fn tasks_of(results: &Value, name: &str) -> BTreeSet<String> {
         open.extend(members.filter_map(Value::as_str).map(str::to_owned));
     }
     tasks
-}
-
-/// The evaluator's own name of what goes by several.
-fn own_name(name: &str) -> String {
-    match name.strip_prefix("ceval") {
-        Some("") => "ceval-valid".to_owned(),
-        Some(subject) if subject.starts_with('_') => format!("ceval-valid{subject}"),
-        _ if name == "lambada" => "lambada_openai".to_owned(),
-        _ => name.to_owned(),
-    }
 }
 
 /// Reads on from a place until the page is full, and one sample further to know whether there are more.

@@ -36,7 +36,7 @@ pub(crate) use finish::finish;
 pub(crate) use idempotency::{Key as IdempotencyKey, find as find_idempotent, remember};
 pub(crate) use inputs::{Resolved, resolve};
 pub(crate) use lose::{expire, expired, shorten, too_long};
-pub(crate) use query::{Filter, list, queues, unclaimed, user_of};
+pub(crate) use query::{Filter, list, queues, succeeded_evaluations, unclaimed, user_of};
 pub(crate) use record::dispatch_again;
 pub(crate) use renew::renew;
 pub(crate) use stage::report as report_stage;

@@ -1,4 +1,4 @@
-//! What evaluations say together: two of them compared.
+//! What evaluations say together: two of them compared, all of a benchmark ranked.
 
 use std::path::Path;
 
@@ -171,4 +171,65 @@ async fn what_is_no_finished_evaluation_of_this_workspace_is_not_compared() {
     stack.send(theirs).await.expect(404);
     let ours = stack.request(reqwest::Method::GET, &format!("{path}?with={done}"), ADMIN_KEY);
     stack.send(ours).await.expect(200);
+}
+
+/// Figures as the evaluator tells them: an accuracy of a benchmark, with what it depends on.
+fn figures(name: &str, acc: f64) -> Value {
+    json!({
+        "scores": { name: { "acc,none": acc, "acc_stderr,none": 0.02, "acc_norm,none": 1.0 - acc } },
+        "settings": { "precision": "fp32" },
+        "benchmarks": { name: { "num_fewshot": 0, "samples": 1, "higher_is_better": { "acc": true } } },
+    })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leaderboard_ranks_each_models_latest_score_among_those_made_alike() {
+    let stack = patient().await;
+    let (one, two, dataset) = (stack.model().await, stack.model().await, questions(&stack).await);
+    let score = async |model: &str, entry: Value, name: &str, acc: f64| {
+        evaluated(&stack, &evaluation(model, &dataset, &entry), &[], figures(name, acc)).await
+    };
+    score(&one, json!({}), "piqa", 0.9).await;
+    let latest = score(&one, json!({}), "piqa", 0.6).await;
+    let best = score(&two, json!({ "alias": "mine" }), "mine", 0.7).await;
+    score(&two, json!({ "limit": 5 }), "piqa", 1.0).await;
+    score(&two, json!({ "benchmark": "sciq" }), "sciq", 1.0).await;
+    stack.post("/api/v1/tasks", &evaluation(&one, &dataset, &json!({}))).await.expect(202);
+
+    let path = "/api/v1/benchmarks/piqa/leaderboard";
+    let page = stack.get(path).await.expect(200);
+    let told = |page: &Value| -> Vec<(i64, i64, String, f64)> {
+        let row = |row: &Value| {
+            let number = |key: &str| row[key].as_i64().unwrap();
+            let value = row["value"].as_f64().unwrap();
+            (number("comparable"), number("rank"), row["model"].as_str().unwrap().to_owned(), value)
+        };
+        page["data"].as_array().unwrap().iter().map(row).collect()
+    };
+    let expected = [(1, 1, two.clone(), 0.7), (1, 2, one.clone(), 0.6), (2, 1, two.clone(), 1.0)];
+    assert_eq!(told(&page), expected);
+    let first = &page["data"][0];
+    assert_eq!((&first["task"], &first["model_name"]), (&json!(best), &json!("base")));
+    assert_eq!((&first["metric"], &first["standard_error"]), (&json!("acc,none"), &json!(0.02)));
+    assert_eq!(page["data"][1]["task"], json!(latest));
+    let settings = &page["data"][2]["settings"];
+    assert_eq!((&settings["limit"], &settings["num_fewshot"]), (&json!(5), &json!(0)));
+    assert_eq!((&settings["precision"], &settings["dataset_version"]), (&json!("fp32"), &json!(1)));
+
+    let start = stack.get(&format!("{path}?limit=1")).await.expect(200);
+    assert_eq!((told(&start), &start["has_more"]), (expected[..1].to_vec(), &json!(true)));
+    let cursor = start["next_cursor"].as_str().unwrap();
+    let rest = stack.get(&format!("{path}?cursor={cursor}")).await.expect(200);
+    assert_eq!((told(&rest), &rest["has_more"]), (expected[1..].to_vec(), &json!(false)));
+    let other = stack.get(&format!("{path}?metric=acc_norm")).await.expect(200);
+    let first = &other["data"][0];
+    assert_eq!((&first["model"], &first["value"]), (&json!(one), &json!(0.4)), "another metric, another order");
+
+    assert_eq!(stack.get(&format!("{path}?cursor=nowhere")).await.fields(), ["cursor"]);
+    stack.get("/api/v1/benchmarks/nonsense/leaderboard").await.expect(404);
+    let empty = stack.get("/api/v1/benchmarks/winogrande/leaderboard").await.expect(200);
+    assert_eq!(empty["data"], json!([]));
+    let (_, stranger) = stack.workspace("other").await;
+    let theirs = stack.send(stack.request(reqwest::Method::GET, path, &stranger)).await.expect(200);
+    assert_eq!(theirs["data"], json!([]), "another workspace's evaluations are not told");
 }

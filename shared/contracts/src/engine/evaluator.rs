@@ -1,8 +1,9 @@
 //! `anneal-evaluator run SPEC.json`: which model, which benchmarks.
 //!
 //! Writes `results.json` and `samples_<task>.jsonl` in lm-evaluation-harness's shape.
-//! `result` figures: `results_path`, `samples` (count), `seconds`, `peak_rss_bytes`, and `scores`
-//! (`{task: {"acc,none": …}}`).
+//! `result` figures: `results_path`, `samples` (count), `seconds`, `peak_rss_bytes`, `scores`
+//! (`{task: {"acc,none": …}}`), and what they depend on: `settings` (`{"precision": …}`) and `benchmarks`
+//! (`{task: {"num_fewshot", "samples", "higher_is_better": {"acc": true}}}`), groups among both.
 
 use serde::{Deserialize, Serialize};
 

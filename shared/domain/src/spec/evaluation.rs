@@ -62,6 +62,19 @@ impl EvaluationDataset {
     pub fn name(&self) -> &str {
         self.alias.as_deref().unwrap_or(&self.benchmark)
     }
+
+    /// Under which name the results have its scores of a benchmark, or of a subject of its own benchmark; `None` when it
+    /// scores another one. `benchmark` is the evaluator's own name ([`benchmark::benchmark_name`]).
+    pub fn score_name(&self, benchmark: &str) -> Option<String> {
+        let own = if self.task.is_some() {
+            self.benchmark.clone()
+        } else {
+            benchmark::benchmark_name(&self.benchmark)
+        };
+        let rest = benchmark.strip_prefix(own.as_str())?;
+        let is_subject = rest.starts_with('_') && self.task.is_none();
+        (rest.is_empty() || is_subject).then(|| format!("{}{rest}", self.alias.as_deref().unwrap_or(&own)))
+    }
 }
 
 /// More rows of one dataset than this are never asked for.

@@ -15,7 +15,7 @@ mod user_task;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use benchmark::is_benchmark;
+pub use benchmark::{benchmark_name, is_benchmark};
 pub use compilation::{CalibrationSource, CompilationSpec, Quantization, Target};
 pub use evaluation::{EvaluationDataset, EvaluationSpec, FREE_DATASETS, MOST_ROWS};
 pub use pool::{ModelSource, Pool};
