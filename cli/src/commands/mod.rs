@@ -11,6 +11,7 @@ pub(crate) mod leaderboard;
 pub(crate) mod model;
 pub(crate) mod task;
 mod task_follow;
+mod task_next;
 mod task_results;
 pub(crate) mod workspace;
 

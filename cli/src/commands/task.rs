@@ -6,7 +6,11 @@ use anneal_domain::id::TaskId;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{Page, comparison, task_follow, task_results};
+use super::{
+    Page, comparison, task_follow,
+    task_next::{self, CompileArguments, EvaluateArguments},
+    task_results,
+};
 use crate::{client::Api, failure::Failure, output::Output};
 
 #[derive(Debug, Subcommand)]
@@ -20,6 +24,10 @@ pub(crate) enum TaskCommand {
         #[arg(long)]
         wait: bool,
     },
+    /// Score the model that a task made.
+    Evaluate(EvaluateArguments),
+    /// Compile the model that an evaluation scored, or that a task made.
+    Compile(CompileArguments),
     /// What a task would cost.
     Quote {
         /// The file; `-` reads standard input.
@@ -182,7 +190,9 @@ const COLUMNS: [&str; 7] = ["id", "kind", "name", "state", "progress.percent", "
 
 pub(crate) async fn run(command: TaskCommand, api: &Api, output: &Output) -> Result<(), Failure> {
     match command {
-        TaskCommand::Create { file, wait } => create(api, output, &file, wait).await,
+        TaskCommand::Create { file, wait } => submit(api, output, &form(&file)?, wait).await,
+        TaskCommand::Evaluate(arguments) => task_next::evaluate(arguments, api, output).await,
+        TaskCommand::Compile(arguments) => task_next::compile(arguments, api, output).await,
         TaskCommand::Quote { file } => output.show(&api.post("tasks/quote", &form(&file)?).await?),
         TaskCommand::List { kind, state, q, page } => {
             let mut query = page.query();
@@ -216,8 +226,9 @@ pub(crate) async fn run(command: TaskCommand, api: &Api, output: &Output) -> Res
     }
 }
 
-async fn create(api: &Api, output: &Output, file: &Path, wait: bool) -> Result<(), Failure> {
-    let task = api.post("tasks", &form(file)?).await?;
+/// Creates a task, and stays with it on request.
+pub(super) async fn submit(api: &Api, output: &Output, form: &Value, wait: bool) -> Result<(), Failure> {
+    let task = api.post("tasks", form).await?;
     if !wait {
         return output.show(&task);
     }

@@ -17,6 +17,7 @@ mod health;
 mod inference;
 mod keys;
 mod leaderboard;
+mod lineage;
 mod logs;
 mod model_files;
 mod model_view;
@@ -104,7 +105,7 @@ routes! {
     completeModel = models::complete,
     listModels = models::list,
     showModel = models::show,
-    showLineage = models::lineage,
+    showLineage = lineage::lineage,
     deleteModel = models::remove,
     storeModelFile = model_files::store,
     fetchModelFile = model_files::fetch,

@@ -80,6 +80,24 @@ pub(crate) async fn succeeded_evaluations(
     all(db, &format!("{sql} ORDER BY id DESC LIMIT {most}"), values).await
 }
 
+/// The newest evaluations of a model.
+pub(crate) async fn evaluations_of(
+    db: &impl Sql,
+    workspace: WorkspaceId,
+    model: &str,
+    most: u64,
+) -> Result<Vec<TaskRow>, Error> {
+    let sql = format!(
+        "SELECT * FROM tasks WHERE workspace = $1 AND kind = $2 AND spec LIKE $3 ESCAPE '\\' ORDER BY id DESC LIMIT {most}"
+    );
+    let values = [
+        workspace.to_string().into(),
+        TaskKind::Evaluation.as_str().into(),
+        like(&format!("\"model\":\"{model}\"")).into(),
+    ];
+    all(db, &sql, values).await
+}
+
 /// The unfinished task that works with a model or a dataset: named in its specification, or taken for it as an input.
 pub(crate) async fn user_of(tx: &Tx, workspace: WorkspaceId, id: &str) -> Result<Option<String>, Error> {
     let sql = "SELECT id FROM tasks WHERE workspace = $1 AND finished_at_ms IS NULL

@@ -1,4 +1,5 @@
-//! What evaluations say together: two of them compared, all of a benchmark ranked.
+//! What evaluations say together: two of them compared, all of a benchmark ranked; and what follows a
+//! task: its model evaluated, and compiled.
 
 use std::path::Path;
 
@@ -21,17 +22,17 @@ use crate::{
     tasks::claim,
 };
 
-/// The worker of a task publishes a folder as its results and succeeds.
-pub(crate) async fn succeed(
+/// The worker of a task publishes a folder under a role and succeeds.
+pub(crate) async fn publish(
     stack: &Stack,
     (workspace, task, worker): (WorkspaceId, TaskId, WorkerId),
-    results: &Path,
+    (role, folder): (&str, &Path),
     figures: Map<String, Value>,
 ) {
-    let prefix = Prefix::task(workspace, task).artifact(1, "results").unwrap();
-    let folder = stack.objects.put_folder(&prefix, results).await.unwrap();
+    let prefix = Prefix::task(workspace, task).artifact(1, role).unwrap();
+    let folder = stack.objects.put_folder(&prefix, folder).await.unwrap();
     let artifact = Artifact {
-        role: "results".to_owned(),
+        role: role.to_owned(),
         prefix: prefix.as_str().to_owned(),
         manifest_sha256: folder.manifest_sha256,
         size_bytes: folder.size_bytes,
@@ -88,7 +89,7 @@ pub(crate) async fn evaluated(
         std::fs::write(local.path().join(name), text).unwrap();
     }
     let figures = figures.as_object().cloned().unwrap_or_default();
-    succeed(stack, (workspace, task, worker), local.path(), figures).await;
+    publish(stack, (workspace, task, worker), ("results", local.path()), figures).await;
     task
 }
 
@@ -223,7 +224,11 @@ async fn a_leaderboard_ranks_each_models_latest_score_among_those_made_alike() {
     assert_eq!((told(&rest), &rest["has_more"]), (expected[1..].to_vec(), &json!(false)));
     let other = stack.get(&format!("{path}?metric=acc_norm")).await.expect(200);
     let first = &other["data"][0];
-    assert_eq!((&first["model"], &first["value"]), (&json!(one), &json!(0.4)), "another metric, another order");
+    assert_eq!(
+        (&first["model"], &first["value"]),
+        (&json!(one), &json!(0.4)),
+        "another metric, another order"
+    );
 
     assert_eq!(stack.get(&format!("{path}?cursor=nowhere")).await.fields(), ["cursor"]);
     stack.get("/api/v1/benchmarks/nonsense/leaderboard").await.expect(404);
@@ -232,4 +237,87 @@ async fn a_leaderboard_ranks_each_models_latest_score_among_those_made_alike() {
     let (_, stranger) = stack.workspace("other").await;
     let theirs = stack.send(stack.request(reqwest::Method::GET, path, &stranger)).await.expect(200);
     assert_eq!(theirs["data"], json!([]), "another workspace's evaluations are not told");
+}
+
+/// A training that left a model; the task and the model.
+async fn trained(stack: &Stack) -> (TaskId, String) {
+    let made = stack.post("/api/v1/tasks", &stack.training().await).await.expect(202);
+    let task: TaskId = made["id"].as_str().unwrap().parse().unwrap();
+    let workspace: WorkspaceId = made["workspace"].as_str().unwrap().parse().unwrap();
+    let worker = WorkerId::new();
+    claim(stack, task, worker).await;
+    let local = tempfile::tempdir().unwrap();
+    std::fs::write(local.path().join("adapter_model.safetensors"), "weights").unwrap();
+    publish(stack, (workspace, task, worker), ("adapter", local.path()), Map::new()).await;
+    let model = stack.get(&format!("/api/v1/tasks/{task}")).await.expect(200)["model"].clone();
+    (task, model.as_str().unwrap().to_owned())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_training_is_evaluated_and_the_evaluation_compiled_and_the_lineage_shows_both() {
+    let stack = patient().await;
+    let (training, model) = trained(&stack).await;
+    let dataset = questions(&stack).await;
+    let by_task = |task: &TaskId| {
+        json!({ "name": "score", "spec": { "kind": "evaluation", "model": { "task": task },
+                "datasets": [{ "benchmark": "piqa", "dataset": dataset }] }})
+    };
+    let scored = evaluated(&stack, &by_task(&training), &[], json!({})).await;
+    let spec = stack.get(&format!("/api/v1/tasks/{scored}")).await.expect(200)["spec"].clone();
+    assert_eq!((&spec["model"], &spec["model_source"]), (&json!(model), &json!("trained")));
+    assert_eq!(spec["from_task"], json!(training));
+
+    let compile = json!({ "name": "compile", "spec": {
+        "kind": "compilation", "model": { "task": scored }, "quantization": "fp16" }});
+    let compiled = stack.post("/api/v1/tasks", &compile).await.expect(202);
+    assert_eq!((&compiled["spec"]["model"], &compiled["spec"]["from_task"]), (&json!(model), &json!(scored)));
+    let task: TaskId = compiled["id"].as_str().unwrap().parse().unwrap();
+    let (workspace, worker) = (compiled["workspace"].as_str().unwrap().parse().unwrap(), WorkerId::new());
+    claim(&stack, task, worker).await;
+    let local = tempfile::tempdir().unwrap();
+    std::fs::write(local.path().join("model.onnx"), "graph").unwrap();
+    publish(&stack, (workspace, task, worker), ("compiled", local.path()), Map::new()).await;
+    let artifact = stack.get(&format!("/api/v1/tasks/{task}")).await.expect(200)["model"].clone();
+    let lineage =
+        stack.get(&format!("/api/v1/models/{}/lineage", artifact.as_str().unwrap())).await.expect(200);
+    let chain = lineage["data"].as_array().unwrap();
+    assert_eq!(
+        (&chain[0]["made_by"]["id"], &chain[0]["made_by"]["from_task"]),
+        (&json!(task), &json!(scored))
+    );
+    assert_eq!((&chain[1]["id"], &chain[1]["made_by"]["id"]), (&json!(model), &json!(training)));
+    let found = &chain[1]["evaluations"];
+    assert_eq!((&found[0]["id"], &found[0]["from_task"]), (&json!(scored), &json!(training)));
+    assert_eq!((found.as_array().unwrap().len(), &chain[0]["evaluations"]), (1, &json!([])));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_without_a_model_stands_for_none() {
+    let stack = patient().await;
+    let dataset = questions(&stack).await;
+    let queued = stack.post("/api/v1/tasks", &stack.training().await).await.expect(202)["id"].clone();
+    let refused = async |model: Value, why: &str| {
+        let mut body = evaluation("", &dataset, &json!({ "limit": 0 }));
+        body["spec"]["model"] = model;
+        body["spec"].as_object_mut().unwrap().remove("model_source");
+        let answer = stack.post("/api/v1/tasks", &body).await;
+        assert_eq!(answer.fields(), ["spec.model", "spec.datasets[0].limit"], "{:#}", answer.json);
+        let message = answer.json["errors"][0]["message"].as_str().unwrap();
+        assert!(message.contains(why), "{message}");
+    };
+    refused(json!({ "task": queued }), "is queued and has made no model").await;
+    refused(json!({ "task": TaskId::new() }), "there is no task").await;
+    refused(json!({ "task": queued, "epoch": 1 }), "must be a model's id").await;
+    let model = stack.model().await;
+    let waiting = stack.post("/api/v1/tasks", &evaluation(&model, &dataset, &json!({}))).await.expect(202);
+    refused(json!({ "task": waiting["id"] }), "only an evaluation that succeeded").await;
+
+    let (training, _) = trained(&stack).await;
+    let mut body = evaluation(&model, &dataset, &json!({}));
+    body["spec"]["from_task"] = json!(training);
+    assert_eq!(stack.post("/api/v1/tasks", &body).await.fields(), ["spec.from_task"]);
+    let (_, stranger) = stack.workspace("other").await;
+    body["spec"]["model"] = json!({ "task": training });
+    let theirs = stack.ask(reqwest::Method::POST, "/api/v1/tasks", &stranger, &body).await;
+    assert!(theirs.fields().contains(&"spec.model".to_owned()), "{:#}", theirs.json);
 }

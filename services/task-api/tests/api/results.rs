@@ -17,7 +17,7 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    evaluations::succeed,
+    evaluations::publish,
     stack::{ADMIN_KEY, Stack},
     tasks::{DEADLINE, claim, created, say},
 };
@@ -182,7 +182,7 @@ async fn published() -> (Stack, String) {
     );
     let results = r#"{"results":{},"group_subtasks":{"ceval-valid":["ceval-valid_law","ceval-valid_logic"]},"x":0.1000}"#;
     std::fs::write(local.path().join("results.json"), results).unwrap();
-    succeed(&stack, (workspace, task, worker), local.path(), Map::new()).await;
+    publish(&stack, (workspace, task, worker), ("results", local.path()), Map::new()).await;
     (stack, format!("/api/v1/tasks/{task}"))
 }
 

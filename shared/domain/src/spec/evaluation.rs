@@ -4,20 +4,25 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{ModelSource, Pool, benchmark, user_task};
+use super::{ModelReference, ModelSource, Pool, benchmark, user_task};
 use crate::{
     field_error::FieldErrors,
-    id::{DatasetId, ModelId},
+    id::{DatasetId, ModelId, TaskId},
 };
 
 /// Score a model on one or more benchmarks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationSpec {
-    /// Where the model comes from.
+    /// Where the model comes from; with a task's model it may be left out.
+    #[schema(required = false)]
     pub model_source: ModelSource,
-    /// The model.
+    /// The model; in a request also `{"task": …}`: the model that a task made or scored.
+    #[schema(value_type = ModelReference)]
     pub model: ModelId,
+    /// The task that the model was taken from; written for `"model": {"task": …}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_task: Option<TaskId>,
     /// Benchmarks; up to two are free.
     pub datasets: Vec<EvaluationDataset>,
     /// Render each context as a user message of the model's chat template.

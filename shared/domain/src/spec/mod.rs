@@ -6,6 +6,7 @@
 mod benchmark;
 mod compilation;
 mod evaluation;
+mod model_reference;
 mod pool;
 mod schema;
 mod tokenizer;
@@ -18,6 +19,7 @@ use utoipa::ToSchema;
 pub use benchmark::{benchmark_name, is_benchmark};
 pub use compilation::{CalibrationSource, CompilationSpec, Quantization, Target};
 pub use evaluation::{EvaluationDataset, EvaluationSpec, FREE_DATASETS, MOST_ROWS};
+pub use model_reference::{ModelReference, OfTask};
 pub use pool::{ModelSource, Pool};
 pub use tokenizer::{TokenizerOptions, TrainTokenizer};
 pub use training::{
