@@ -9,6 +9,7 @@ pub(crate) mod deployment;
 pub(crate) mod events;
 pub(crate) mod leaderboard;
 pub(crate) mod model;
+mod rescore;
 pub(crate) mod task;
 mod task_follow;
 mod task_next;

@@ -7,7 +7,9 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::{
-    Page, comparison, task_follow,
+    Page, comparison,
+    rescore::{self, RescoreArguments},
+    task_follow,
     task_next::{self, CompileArguments, EvaluateArguments},
     task_results,
 };
@@ -28,6 +30,8 @@ pub(crate) enum TaskCommand {
     Evaluate(EvaluateArguments),
     /// Compile the model that an evaluation scored, or that a task made.
     Compile(CompileArguments),
+    /// Score the answers of an evaluation again, with other filters or metrics; nothing is generated.
+    Rescore(RescoreArguments),
     /// What a task would cost.
     Quote {
         /// The file; `-` reads standard input.
@@ -192,6 +196,7 @@ pub(crate) async fn run(command: TaskCommand, api: &Api, output: &Output) -> Res
     match command {
         TaskCommand::Create { file, wait } => submit(api, output, &form(&file)?, wait).await,
         TaskCommand::Evaluate(arguments) => task_next::evaluate(arguments, api, output).await,
+        TaskCommand::Rescore(arguments) => rescore::rescore(arguments, api, output).await,
         TaskCommand::Compile(arguments) => task_next::compile(arguments, api, output).await,
         TaskCommand::Quote { file } => output.show(&api.post("tasks/quote", &form(&file)?).await?),
         TaskCommand::List { kind, state, q, page } => {
@@ -250,7 +255,7 @@ async fn verb(api: &Api, output: &Output, task: TaskId, verb: &str) -> Result<()
 }
 
 /// YAML, of which JSON is a part.
-fn form(file: &Path) -> Result<Value, Failure> {
+pub(super) fn form(file: &Path) -> Result<Value, Failure> {
     let text = if file == Path::new("-") {
         std::io::read_to_string(std::io::stdin())?
     } else {

@@ -72,13 +72,12 @@ impl Created {
         (what, of): (&str, TaskId),
         spec: Value,
     ) -> Result<(), Failure> {
-        let name = match &self.name {
-            Some(name) => name.clone(),
-            None => {
-                let other = api.get(&format!("tasks/{of}"), &[]).await?;
-                let name = format!("{what} {}", other["name"].as_str().unwrap_or_default());
-                name.chars().take(LONGEST_NAME).collect()
-            }
+        let name = if let Some(name) = &self.name {
+            name.clone()
+        } else {
+            let other = api.get(&format!("tasks/{of}"), &[]).await?;
+            let name = format!("{what} {}", other["name"].as_str().unwrap_or_default());
+            name.chars().take(LONGEST_NAME).collect()
         };
         submit(api, output, &json!({ "name": name, "spec": spec }), self.wait).await
     }

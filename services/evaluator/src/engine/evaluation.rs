@@ -177,7 +177,7 @@ fn facts(spec: &EvaluatorSpec, model: &Model, digest: &str, date: f64, started: 
         "tokenizer_bos_token": [tokenizer.special().bos, tokenizer.bos_id().map(|id| id.to_string())],
         "eot_token_id": tokenizer.eos_id(), "max_length": model.encoder.max_length(), "model_source": model.backend,
         "model_name": name, "model_name_sanitized": sanitized, "system_instruction": null, "system_instruction_sha": null,
-        "fewshot_as_multiturn": false, "chat_template": template,
+        "rescored": spec.rescore_from.is_some(), "fewshot_as_multiturn": false, "chat_template": template,
         "chat_template_sha": template.map(sha256), "total_evaluation_time_seconds": started.elapsed().as_secs_f64().to_string(),
     });
     let object = |value: Value| value.as_object().cloned().unwrap_or_default();

@@ -18,6 +18,7 @@ mod output;
 mod progress;
 pub mod prompts;
 pub mod python;
+mod rescore;
 pub mod results;
 mod run;
 pub mod scoring;

@@ -98,6 +98,7 @@ fn write(spec: &EvaluationSpec, folders: &Folders) -> Result<Value, Failure> {
         bad_row_share: BAD_ROW_SHARE,
         resume: true,
         resume_from: folders.resume_from.as_deref().map(text),
+        rescore_from: spec.rescore.map(|_| folders.input("answers")).transpose()?,
         checkpoint_dir: Some(text(&folders.output.join(CHECKPOINTS))),
         checkpoint_seconds: CHECKPOINT_SECONDS,
         output_dir: text(&folders.output.join(RESULTS)),
@@ -116,13 +117,14 @@ mod tests {
     fn an_adapted_model_and_its_benchmarks_reach_the_engine() {
         let spec: EvaluationSpec = serde_json::from_value(json!({
             "model_source": "trained", "model": "model-00000000000000000000000000000001", "max_length": 512,
+            "rescore": "task-00000000000000000000000000000004",
             "datasets": [
                 {"benchmark": "arc_easy", "dataset": "ds-00000000000000000000000000000002", "limit": 5, "alias": "mine"},
                 {"benchmark": "piqa", "dataset": "ds-00000000000000000000000000000003", "num_fewshot": 2}
             ]
         }))
         .unwrap();
-        let roles = ["model", "adapter", "dataset.0", "dataset.1"];
+        let roles = ["model", "adapter", "dataset.0", "dataset.1", "answers"];
         let inputs = roles.iter().map(|role| ((*role).to_owned(), format!("/in/{role}").into())).collect();
         let folders =
             Folders { inputs, output: "/out".into(), resume_from: Some("/resume".into()), threads: 1 };
@@ -135,7 +137,10 @@ mod tests {
             (&json!("mine"), &json!(2))
         );
         assert_eq!(written["seed"], 1234);
-        assert_eq!(written["resume_from"], "/resume");
+        assert_eq!(
+            (&written["resume_from"], &written["rescore_from"]),
+            (&json!("/resume"), &json!("/in/answers"))
+        );
         assert_eq!(written["checkpoint_dir"], "/out/checkpoints");
         assert_eq!(written["output_dir"], "/out/results", "checkpoints are not published");
         serde_json::from_value::<EvaluatorSpec>(written).unwrap();

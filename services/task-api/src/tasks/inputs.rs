@@ -12,7 +12,7 @@ use anneal_domain::{
 use anneal_store::Sql;
 use serde_json::{Map, Value, json};
 
-use super::{Estimate, model_of_task};
+use super::{Estimate, model_of_task, rescore};
 use crate::{
     Error,
     datasets::{self, DatasetRow},
@@ -124,6 +124,29 @@ impl<D: Sql> Resolving<'_, D> {
             let use_of = Use { kinds: kinds_of(dataset), most_rows: dataset.limit.map(|rows| rows as u64) };
             self.dataset(&field, &format!("dataset.{i}"), dataset.dataset, use_of).await?;
         }
+        self.answers(spec).await
+    }
+
+    /// The answers that are scored again, over the rows that were asked.
+    async fn answers(&mut self, spec: &EvaluationSpec) -> Result<(), Error> {
+        let Some(task) = spec.rescore else { return Ok(()) };
+        let earlier = match rescore::earlier(self.db, self.workspace, task, spec).await? {
+            Ok(earlier) => earlier,
+            Err(why) => {
+                self.wrong("spec.rescore", why);
+                return Ok(());
+            }
+        };
+        let Resolved { inputs, facts, .. } = &mut self.resolved;
+        for input in inputs.iter_mut() {
+            let Some(about) = facts.get_mut(&input.role) else { continue };
+            let then = about["dataset"].as_str().and_then(|id| earlier.dataset(id));
+            if let Some((folder, said)) = then {
+                *input = InputFolder { role: input.role.clone(), ..folder.clone() };
+                about.clone_from(said);
+            }
+        }
+        inputs.push(earlier.answers);
         Ok(())
     }
 

@@ -19,6 +19,7 @@ mod model_of_task;
 mod query;
 mod record;
 mod renew;
+mod rescore;
 #[cfg(test)]
 mod schedules;
 mod stage;

@@ -98,6 +98,18 @@ pub(crate) async fn evaluations_of(
     all(db, &sql, values).await
 }
 
+/// The unfinished evaluation that scores the answers of this one again.
+pub(super) async fn rescored_by(
+    tx: &Tx,
+    workspace: WorkspaceId,
+    task: &str,
+) -> Result<Option<String>, Error> {
+    let sql = "SELECT id FROM tasks WHERE workspace = $1 AND finished_at_ms IS NULL AND spec LIKE $2 ESCAPE '\\' LIMIT 1";
+    let named = like(&format!("\"rescore\":\"{task}\""));
+    let used = tx.row(sql, [workspace.to_string().into(), named.into()]).await?;
+    Ok(used.map(|row| row.try_get("", "id")).transpose()?)
+}
+
 /// The unfinished task that works with a model or a dataset: named in its specification, or taken for it as an input.
 pub(crate) async fn user_of(tx: &Tx, workspace: WorkspaceId, id: &str) -> Result<Option<String>, Error> {
     let sql = "SELECT id FROM tasks WHERE workspace = $1 AND finished_at_ms IS NULL

@@ -321,3 +321,52 @@ async fn a_task_without_a_model_stands_for_none() {
     let theirs = stack.ask(reqwest::Method::POST, "/api/v1/tasks", &stranger, &body).await;
     assert!(theirs.fields().contains(&"spec.model".to_owned()), "{:#}", theirs.json);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn answers_are_scored_again_over_the_rows_that_were_asked() {
+    let stack = patient().await;
+    let (model, dataset) = (stack.model().await, questions(&stack).await);
+    let body = evaluation(&model, &dataset, &json!({}));
+    let first = evaluated(&stack, &body, &scored("fp32", &[true]), json!({})).await;
+    let row = r#"{"question":"2+2?","choices":["4","5"],"answer":0}"#;
+    let newer =
+        stack.upload(&format!("dataset={dataset}&kind=evaluation&filename=q.jsonl"), row).await.expect(201);
+    assert_eq!(newer["version"], 2);
+
+    let mut again = body.clone();
+    again["spec"]["rescore"] = json!(first);
+    again["spec"]["datasets"][0]["task"] =
+        json!({ "doc_to_text": "{{question}}", "metric_list": [{ "metric": "acc" }] });
+    let made = stack.post("/api/v1/tasks", &again).await.expect(202);
+    let path = format!("/api/v1/tasks/{first}");
+    let refused = stack.ask(reqwest::Method::DELETE, &path, ADMIN_KEY, &Value::Null).await.expect(409);
+    assert!(refused["detail"].as_str().unwrap().contains(made["id"].as_str().unwrap()), "{refused}");
+    let task: TaskId = made["id"].as_str().unwrap().parse().unwrap();
+    let claimed = claim(&stack, task, WorkerId::new()).await;
+    let roles: Vec<&str> = claimed.inputs.iter().map(|input| input.role.as_str()).collect();
+    assert_eq!(roles, ["model", "dataset.0", "answers"]);
+    assert!(claimed.inputs[2].prefix.ends_with(&format!("/task/{first}/artifact/1/results")));
+    assert_eq!(claimed.facts["dataset.0"]["version"], 1, "the rows are those that were asked");
+    let other = evaluated(&stack, &body, &scored("fp32", &[true]), json!({})).await;
+    let newest = stack.post("/api/v1/tasks", &body).await.expect(202)["id"].clone();
+    stack
+        .ask(reqwest::Method::DELETE, &format!("/api/v1/tasks/{other}"), ADMIN_KEY, &Value::Null)
+        .await
+        .expect(204);
+
+    let refused = async |change: &dyn Fn(&mut Value), why: &str| {
+        let mut wrong = again.clone();
+        change(&mut wrong["spec"]);
+        let answer = stack.post("/api/v1/tasks", &wrong).await;
+        assert_eq!(answer.fields(), ["spec.rescore"], "{:#}", answer.json);
+        let message = answer.json["errors"][0]["message"].as_str().unwrap();
+        assert!(message.contains(why), "{message}");
+    };
+    let another = stack.model().await;
+    let training = stack.post("/api/v1/tasks", &stack.training().await).await.expect(202)["id"].clone();
+    refused(&|spec| spec["model"] = json!(another), "another model").await;
+    refused(&|spec| spec["seed"] = json!(7), "another `seed`").await;
+    refused(&|spec| spec["rescore"] = newest.clone(), "is queued").await;
+    refused(&|spec| spec["rescore"] = training.clone(), "is a training task").await;
+    refused(&|spec| spec["rescore"] = json!(other), "there is no task").await;
+}

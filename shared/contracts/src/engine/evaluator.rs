@@ -4,6 +4,7 @@
 //! `result` figures: `results_path`, `samples` (count), `seconds`, `peak_rss_bytes`, `scores`
 //! (`{task: {"acc,none": …}}`), and what they depend on: `settings` (`{"precision": …}`) and `benchmarks`
 //! (`{task: {"num_fewshot", "samples", "higher_is_better": {"acc": true}}}`), groups among both.
+//! `rescored` is true where the answers are an earlier evaluation's.
 
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +54,10 @@ pub struct EvaluatorSpec {
     /// A checkpoint folder to continue from: its samples are not scored again.
     #[serde(default)]
     pub resume_from: Option<String>,
+    /// The output folder of an earlier evaluation. Its answers are read and scored again, and the model is not asked: model,
+    /// settings and prompts must be those of then; filters, metrics and a smaller limit may be others.
+    #[serde(default)]
+    pub rescore_from: Option<String>,
     /// Where checkpoint folders are written; without it none are, and `output_dir` alone holds what was scored.
     #[serde(default)]
     pub checkpoint_dir: Option<String>,

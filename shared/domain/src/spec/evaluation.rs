@@ -23,6 +23,10 @@ pub struct EvaluationSpec {
     /// The task that the model was taken from; written for `"model": {"task": …}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_task: Option<TaskId>,
+    /// An earlier evaluation of the same model whose answers are scored again: nothing is generated, so that only filters and
+    /// metrics may be others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rescore: Option<TaskId>,
     /// Benchmarks; up to two are free.
     pub datasets: Vec<EvaluationDataset>,
     /// Render each context as a user message of the model's chat template.
