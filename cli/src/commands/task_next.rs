@@ -21,6 +21,9 @@ pub(crate) struct EvaluateArguments {
     /// Score the first rows of each benchmark only.
     #[arg(long, value_name = "ROWS")]
     limit: Option<u32>,
+    /// Look for the scored rows in the data that the model was made from.
+    #[arg(long)]
+    leak_check: bool,
     /// Wrap each prompt in the model's chat template.
     #[arg(long)]
     apply_chat_template: bool,
@@ -100,7 +103,7 @@ pub(super) async fn evaluate(
     }
     let spec = json!({
         "kind": "evaluation", "model": { "task": arguments.task }, "datasets": datasets,
-        "apply_chat_template": arguments.apply_chat_template,
+        "apply_chat_template": arguments.apply_chat_template, "leak_check": arguments.leak_check,
     });
     arguments.created.create(api, output, ("evaluate", arguments.task), spec).await
 }

@@ -74,6 +74,7 @@ pub(super) fn evaluate(
     let mut rows = Rows { within, bad: bad.into_iter().filter(|row| row.row <= within).collect(), share };
     let asked = ask(run.spec, model, &task, num_fewshot, &mut rows);
     rows.tolerate(&task, "", run.output)?;
+    run.look_for(&task, &asked)?;
     let mut journal = run.open_journal(task.name(), header)?;
     match &run.spec.rescore_from {
         Some(folder) => {

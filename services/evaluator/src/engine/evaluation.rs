@@ -48,9 +48,11 @@ pub fn run_spec(spec: &EvaluatorSpec, output: &mut Output, stop: &Stop) -> Resul
         order.push(name.clone());
         summaries.insert(name, summary);
     }
+    let leaks = run.conclude_leaks()?;
     let folder = run.folder;
     let results = output.stage("results", |_| {
-        let facts = facts(spec, &model, &digest, date, started);
+        let mut facts = facts(spec, &model, &digest, date, started);
+        facts.more.extend(leaks.map(|told| ("leaks".to_owned(), told)));
         let results = results_json(&summaries, &order, &groups, facts);
         write_results(&folder.join("results.json"), &results).map(|()| results)
     })?;

@@ -36,6 +36,7 @@ impl Ended<'_> {
             "scores": self.scores(),
             "settings": {"precision": self.spec.precision},
             "benchmarks": self.benchmarks(),
+            "leaks": self.results["leaks"]["tasks"],
             "rescored": self.spec.rescore_from.is_some(),
         });
         figures.as_object().cloned().unwrap_or_default()

@@ -14,6 +14,7 @@ mod error;
 mod evaluate;
 mod evaluation;
 mod figures;
+mod leaks;
 mod output;
 mod progress;
 pub mod prompts;

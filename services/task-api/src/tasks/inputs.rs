@@ -12,7 +12,7 @@ use anneal_domain::{
 use anneal_store::Sql;
 use serde_json::{Map, Value, json};
 
-use super::{Estimate, model_of_task, rescore};
+use super::{Estimate, leak_check, model_of_task, rescore};
 use crate::{
     Error,
     datasets::{self, DatasetRow},
@@ -117,14 +117,32 @@ impl<D: Sql> Resolving<'_, D> {
     }
 
     async fn evaluation(&mut self, spec: &EvaluationSpec) -> Result<(), Error> {
-        self.model("spec.model", spec.model, Some(spec.model_source)).await?;
+        let model = self.model("spec.model", spec.model, Some(spec.model_source)).await?;
         self.origin(spec.from_task, spec.model).await?;
         for (i, dataset) in spec.datasets.iter().enumerate() {
             let field = format!("spec.datasets[{i}].dataset");
             let use_of = Use { kinds: kinds_of(dataset), most_rows: dataset.limit.map(|rows| rows as u64) };
             self.dataset(&field, &format!("dataset.{i}"), dataset.dataset, use_of).await?;
         }
-        self.answers(spec).await
+        self.answers(spec).await?;
+        match model.filter(|_| spec.leak_check) {
+            Some(model) => self.training_data(model).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The data along the model's lineage, in which leaks are looked for.
+    async fn training_data(&mut self, model: ModelRow) -> Result<(), Error> {
+        match leak_check::training_data(self.db, self.workspace, model).await? {
+            Err(why) => self.wrong("spec.leak_check", why),
+            Ok(data) => {
+                for (folder, about) in data {
+                    self.resolved.facts.insert(folder.role.clone(), about);
+                    self.resolved.inputs.push(folder);
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The answers that are scored again, over the rows that were asked.

@@ -14,6 +14,7 @@ mod finish;
 mod idempotency;
 mod inputs;
 mod kept_model;
+mod leak_check;
 mod lose;
 mod model_of_task;
 mod query;

@@ -370,3 +370,43 @@ async fn answers_are_scored_again_over_the_rows_that_were_asked() {
     refused(&|spec| spec["rescore"] = training.clone(), "is a training task").await;
     refused(&|spec| spec["rescore"] = json!(other), "there is no task").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leak_check_gets_the_data_along_the_lineage_as_it_was_trained_on() {
+    let stack = patient().await;
+    let (training, model) = trained(&stack).await;
+    let dataset = questions(&stack).await;
+    let made = stack.get(&format!("/api/v1/tasks/{training}")).await.expect(200);
+    let trained_on = made["spec"]["dataset"].as_str().unwrap().to_owned();
+    let rows = "{\"prompt\":\"3+3\",\"completion\":\"6\"}\n";
+    stack.upload(&format!("dataset={trained_on}&filename=sums.jsonl"), rows).await.expect(201);
+
+    let checked = |model: &str, source: &str| {
+        let mut body = evaluation(model, &dataset, &json!({}));
+        body["spec"]["model_source"] = json!(source);
+        body["spec"]["leak_check"] = json!(true);
+        body
+    };
+    let task = stack.post("/api/v1/tasks", &checked(&model, "trained")).await.expect(202);
+    let claimed = claim(&stack, task["id"].as_str().unwrap().parse().unwrap(), WorkerId::new()).await;
+    let roles: Vec<&str> = claimed.inputs.iter().map(|input| input.role.as_str()).collect();
+    assert_eq!(roles, ["model", "adapter", "dataset.0", "training.0"]);
+    assert!(claimed.inputs[3].prefix.contains(&trained_on), "{:?}", claimed.inputs[3]);
+    let about = &claimed.facts["training.0"];
+    assert_eq!((&about["dataset"], &about["version"]), (&json!(trained_on), &json!(1)), "{about}");
+    let path = format!("/api/v1/datasets/{trained_on}");
+    stack.ask(reqwest::Method::DELETE, &path, ADMIN_KEY, &Value::Null).await.expect(409);
+
+    let base = made["spec"]["model"].as_str().unwrap();
+    let refused = stack.post("/api/v1/tasks", &checked(base, "builtin")).await;
+    assert_eq!(refused.fields(), ["spec.leak_check"], "{:#}", refused.json);
+    let cancel = format!("/api/v1/tasks/{}/cancel", task["id"].as_str().unwrap());
+    stack.post(&cancel, &Value::Null).await.expect(202);
+    stack
+        .ask(reqwest::Method::DELETE, &format!("/api/v1/tasks/{training}"), ADMIN_KEY, &Value::Null)
+        .await
+        .expect(204);
+    let refused = stack.post("/api/v1/tasks", &checked(&model, "trained")).await;
+    let message = refused.json["errors"][0]["message"].as_str().unwrap();
+    assert!(message.contains(&format!("{training}, which made")), "{message}");
+}

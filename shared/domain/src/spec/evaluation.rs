@@ -27,6 +27,9 @@ pub struct EvaluationSpec {
     /// metrics may be others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rescore: Option<TaskId>,
+    /// Look for the evaluated rows in the data that the model, and every model it stands on, was trained or calibrated with.
+    #[serde(default)]
+    pub leak_check: bool,
     /// Benchmarks; up to two are free.
     pub datasets: Vec<EvaluationDataset>,
     /// Render each context as a user message of the model's chat template.
