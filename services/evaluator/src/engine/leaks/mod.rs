@@ -117,3 +117,52 @@ impl Leaks {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn doc(id: usize, text: &str) -> Doc {
+        Doc::new(json!({"text": text, "n": 3}).as_object().unwrap().clone(), id + 1, id as u64 + 1)
+    }
+
+    #[test]
+    fn rows_of_every_pass_are_told_under_their_own_task() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("train.jsonl");
+        std::fs::write(&path, "{\"text\": \"the cat sat\"}\nbroken\n{\"text\": \"a dog ran off\"}\n")
+            .unwrap();
+        let data = TrainingData { name: "train".to_owned(), path: path.display().to_string() };
+        let mut leaks = Leaks::new(&[data]).unwrap().unwrap();
+        let (mut output, stop) = (Output::new(Box::new(std::io::sink())), Stop::new());
+        let first = [doc(0, "A bird sang"), doc(1, "The cat sat.")];
+        leaks.add("one", first.iter(), &mut output, &stop).unwrap();
+        leaks.scan(&mut output, &stop).unwrap();
+        assert_eq!((leaks.rows.len(), leaks.index.len()), (0, 0), "a pass leaves nothing behind");
+        leaks.add("two", [doc(0, "A dog ran!")].iter(), &mut output, &stop).unwrap();
+        let told = leaks.conclude(folder.path(), &mut output, &stop).unwrap();
+        assert_eq!(told["tasks"]["one"], json!({"checked": 2, "found": 1, "share": 0.5}));
+        assert_eq!(told["tasks"]["two"], json!({"checked": 1, "found": 1, "share": 1.0}));
+        assert_eq!(told["training_data"], json!([{"name": "train", "rows": 3, "unreadable_rows": 1}]));
+        let report: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(folder.path().join("leaks.json")).unwrap()).unwrap();
+        let row = |task: &str| report["tasks"][task]["rows"][0].clone();
+        assert_eq!((&row("one")["doc_id"], &row("one")["training_line"]), (&json!(1), &json!(1)));
+        assert_eq!((&row("two")["training_line"], &row("two")["gram"]), (&json!(3), &json!("a dog ran")));
+    }
+
+    #[test]
+    fn a_request_to_stop_ends_a_pass() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("train.jsonl");
+        std::fs::write(&path, "{\"text\": \"x\"}\n".repeat(5000)).unwrap();
+        let data = TrainingData { name: "train".to_owned(), path: path.display().to_string() };
+        let mut leaks = Leaks::new(&[data]).unwrap().unwrap();
+        let (mut output, stop) = (Output::new(Box::new(std::io::sink())), Stop::new());
+        stop.request();
+        assert!(matches!(leaks.scan(&mut output, &stop), Err(Error::Stopped { .. })));
+    }
+}
