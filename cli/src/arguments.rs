@@ -10,6 +10,7 @@ use crate::{
         chat::ChatArguments,
         dataset::DatasetCommand,
         deployment::{DeployArguments, DeploymentCommand},
+        leaderboard::LeaderboardArguments,
         model::ModelCommand,
         task::TaskCommand,
         workspace::WorkspaceCommand,
@@ -56,6 +57,8 @@ pub(crate) enum Command {
     /// Models.
     #[command(subcommand)]
     Model(ModelCommand),
+    /// Which model is best at a benchmark.
+    Leaderboard(LeaderboardArguments),
     /// Serve a compiled model.
     Deploy(DeployArguments),
     /// Deployments.

@@ -25,7 +25,7 @@ async fn a_model_is_tuned_evaluated_compiled_deployed_and_billed() {
     assert!(last < 0.8 * first, "the loss went from {first} to {last}");
 
     let spec = json!({
-        "kind": "evaluation", "model_source": "trained", "model": tuned["model"], "apply_chat_template": true,
+        "kind": "evaluation", "model": {"task": training}, "apply_chat_template": true, "leak_check": true,
         "datasets": [{"benchmark": "custom_multiple_choice", "dataset": questions}, {"benchmark": "heldout_loss", "dataset": chat}],
     });
     let evaluation = client.launch("score", spec).await;
@@ -35,18 +35,45 @@ async fn a_model_is_tuned_evaluated_compiled_deployed_and_billed() {
     let samples =
         client.get(&format!("/api/v1/tasks/{evaluation}/samples?benchmark=custom_multiple_choice")).await;
     assert_eq!(samples["data"].as_array().unwrap().len(), 20);
+    // Its own training rows are held out from nothing.
+    let leaks = &scored["figures"]["leaks"]["heldout_loss"];
+    assert_eq!((&leaks["checked"], &leaks["share"]), (&json!(120), &json!(1.0)));
+    answers_are_scored_again(&client, &scored).await;
 
     let spec = json!({
-        "kind": "compilation", "model_source": "trained", "model": tuned["model"], "quantization": "int8",
+        "kind": "compilation", "model": {"task": evaluation}, "quantization": "int8",
         "calibration": {"dataset": text}, "validation_dataset": text, "max_perplexity_ratio": 1.5,
     });
     let compilation = client.launch("compile", spec).await;
     let compiled = client.reaches(&compilation, &["succeeded"], A_WHILE).await;
     assert_eq!(compiled["figures"]["verdict"], "published");
+    let model = compiled["model"].as_str().unwrap();
+    let lineage = client.get(&format!("/api/v1/models/{model}/lineage")).await;
+    assert_eq!(lineage["data"][0]["made_by"]["from_task"], json!(evaluation));
+    assert_eq!(lineage["data"][1]["evaluations"][1]["from_task"], json!(training));
 
     answers_when_deployed(&client, &compiled["model"]).await;
     one_trace_runs_through(&client, &training, &tuned).await;
     the_books_balance(&client, &[training, evaluation, compilation]).await;
+}
+
+/// The same answers, read again, give the same figures; the two evaluations compare, and stand on the leaderboard.
+async fn answers_are_scored_again(client: &Client, scored: &Value) {
+    let first = scored["id"].as_str().unwrap();
+    let mut spec = scored["spec"].clone();
+    spec["rescore"] = json!(first);
+    let again = client.launch("score again", spec).await;
+    let rescored = client.reaches(&again, &["succeeded"], A_WHILE).await;
+    assert_eq!(rescored["figures"]["rescored"], true);
+    assert_eq!(rescored["figures"]["scores"], scored["figures"]["scores"]);
+    let compared = client.get(&format!("/api/v1/tasks/{first}/comparison?with={again}")).await;
+    let task = &compared["tasks"]["custom_multiple_choice"];
+    assert_eq!((&task["samples"], &task["other_answer"]), (&json!(20), &json!(0)));
+    assert_eq!(task["metrics"]["acc,none"]["difference"], 0.0);
+    let board = client.get("/api/v1/benchmarks/custom_multiple_choice/leaderboard").await;
+    let standings = board["data"].as_array().unwrap();
+    assert_eq!((standings.len(), &standings[0]["task"]), (1, &json!(again)));
+    assert_eq!(standings[0]["settings"]["precision"], "fp32");
 }
 
 async fn answers_when_deployed(client: &Client, model: &Value) {

@@ -3,12 +3,16 @@
 pub(crate) mod access;
 pub(crate) mod billing;
 pub(crate) mod chat;
+mod comparison;
 pub(crate) mod dataset;
 pub(crate) mod deployment;
 pub(crate) mod events;
+pub(crate) mod leaderboard;
 pub(crate) mod model;
+mod rescore;
 pub(crate) mod task;
 mod task_follow;
+mod task_next;
 mod task_results;
 pub(crate) mod workspace;
 
@@ -24,6 +28,7 @@ pub(crate) async fn run(command: Command, api: &Api, output: &Output) -> Result<
         Command::Deployment(command) => deployment::run(command, api, output).await,
         Command::Chat(arguments) => chat::run(arguments, api, output).await,
         Command::Bill(arguments) => billing::run(arguments, api, output).await,
+        Command::Leaderboard(arguments) => leaderboard::run(arguments, api, output).await,
         Command::Events(arguments) => events::run(arguments, api, output).await,
         Command::Workspace(command) => workspace::run(command, api, output).await,
         Command::User(command) => access::user(command, api, output).await,

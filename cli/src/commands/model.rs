@@ -42,7 +42,7 @@ pub(crate) enum ModelCommand {
         /// The model.
         model: ModelId,
     },
-    /// Where it comes from and what came of it.
+    /// Where it comes from: each model with the task that made it and the evaluations that scored it.
     Lineage {
         /// The model.
         model: ModelId,

@@ -6,7 +6,13 @@ use anneal_domain::id::TaskId;
 use clap::{Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
-use super::{Page, task_follow, task_results};
+use super::{
+    Page, comparison,
+    rescore::{self, RescoreArguments},
+    task_follow,
+    task_next::{self, CompileArguments, EvaluateArguments},
+    task_results,
+};
 use crate::{client::Api, failure::Failure, output::Output};
 
 #[derive(Debug, Subcommand)]
@@ -20,6 +26,12 @@ pub(crate) enum TaskCommand {
         #[arg(long)]
         wait: bool,
     },
+    /// Score the model that a task made.
+    Evaluate(EvaluateArguments),
+    /// Compile the model that an evaluation scored, or that a task made.
+    Compile(CompileArguments),
+    /// Score the answers of an evaluation again, with other filters or metrics; nothing is generated.
+    Rescore(RescoreArguments),
     /// What a task would cost.
     Quote {
         /// The file; `-` reads standard input.
@@ -157,6 +169,13 @@ pub(crate) enum TaskCommand {
         /// The task.
         task: TaskId,
     },
+    /// Hold an evaluation against another: what changed, whether by chance, and why they may differ.
+    Compare {
+        /// The first evaluation.
+        a: TaskId,
+        /// The second.
+        b: TaskId,
+    },
     /// Its checkpoints.
     Checkpoints {
         /// The task.
@@ -175,7 +194,10 @@ const COLUMNS: [&str; 7] = ["id", "kind", "name", "state", "progress.percent", "
 
 pub(crate) async fn run(command: TaskCommand, api: &Api, output: &Output) -> Result<(), Failure> {
     match command {
-        TaskCommand::Create { file, wait } => create(api, output, &file, wait).await,
+        TaskCommand::Create { file, wait } => submit(api, output, &form(&file)?, wait).await,
+        TaskCommand::Evaluate(arguments) => task_next::evaluate(arguments, api, output).await,
+        TaskCommand::Rescore(arguments) => rescore::rescore(arguments, api, output).await,
+        TaskCommand::Compile(arguments) => task_next::compile(arguments, api, output).await,
         TaskCommand::Quote { file } => output.show(&api.post("tasks/quote", &form(&file)?).await?),
         TaskCommand::List { kind, state, q, page } => {
             let mut query = page.query();
@@ -204,12 +226,14 @@ pub(crate) async fn run(command: TaskCommand, api: &Api, output: &Output) -> Res
             api.delete(&format!("tasks/{task}")).await?;
             output.done(&format!("deleted {task}"))
         }
+        TaskCommand::Compare { a, b } => comparison::compare(api, output, a, b).await,
         other => task_results::run(other, api, output).await,
     }
 }
 
-async fn create(api: &Api, output: &Output, file: &Path, wait: bool) -> Result<(), Failure> {
-    let task = api.post("tasks", &form(file)?).await?;
+/// Creates a task, and stays with it on request.
+pub(super) async fn submit(api: &Api, output: &Output, form: &Value, wait: bool) -> Result<(), Failure> {
+    let task = api.post("tasks", form).await?;
     if !wait {
         return output.show(&task);
     }
@@ -231,7 +255,7 @@ async fn verb(api: &Api, output: &Output, task: TaskId, verb: &str) -> Result<()
 }
 
 /// YAML, of which JSON is a part.
-fn form(file: &Path) -> Result<Value, Failure> {
+pub(super) fn form(file: &Path) -> Result<Value, Failure> {
     let text = if file == Path::new("-") {
         std::io::read_to_string(std::io::stdin())?
     } else {

@@ -259,6 +259,12 @@ fn a_group_file_gives_figures_over_its_tasks() {
     assert!((of("mine", "acc,none") - weighed).abs() < 1e-12);
     let plain = f64::midpoint(of("mine_one", "acc_norm,none"), of("mine_two", "acc_norm,none"));
     assert!((of("mine", "acc_norm,none") - plain).abs() < 1e-12);
+    let told = ran.result();
+    assert_eq!(told["settings"]["precision"], "fp32");
+    let about = |name: &str| told["benchmarks"][name].clone();
+    let directions = json!({"acc": true, "acc_norm": true});
+    assert_eq!(about("mine"), json!({"num_fewshot": 0, "samples": 12, "higher_is_better": directions}));
+    assert_eq!(about("mine_one")["samples"], 3);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anneal_artifacts::ObjectStore;
 use anneal_bus::Bus;
 use anneal_store::{Store, Tx};
+use tokio::sync::Semaphore;
 
 use crate::{Config, Error, wakes::Wakes, work_folder::WorkFolder};
 
@@ -20,6 +21,8 @@ pub(crate) struct App {
     /// What streams wait for.
     pub(crate) wakes: Wakes,
     pub(crate) http: reqwest::Client,
+    /// Whose turn it is to compare evaluations: each takes memory, disk and every processor for seconds.
+    pub(crate) comparing: Arc<Semaphore>,
 }
 
 impl App {

@@ -3,7 +3,7 @@
 //! A request walks `routes` (HTTP) or `background::answers` (the broker) into the core (`tasks`, `models`, `datasets`,
 //! `deployments`, `access`), which works on an open transaction of `store`; what must be told leaves through the outbox
 //! with that transaction. `projections` read the streams back. This service owns the truth about tasks; it computes
-//! nothing itself.
+//! nothing itself but what `evaluations` say together.
 
 mod access;
 mod app;
@@ -14,6 +14,7 @@ mod datasets;
 mod deployments;
 mod discarded;
 mod error;
+mod evaluations;
 mod form;
 mod http;
 mod models;

@@ -6,6 +6,7 @@ use anneal_artifacts::ObjectStore;
 use anneal_bus::Bus;
 use anneal_runtime::{CancellationToken, tasks::Supervisor};
 use anneal_store::{Store, TimeSource};
+use tokio::sync::Semaphore;
 
 use crate::{App, Config, access, background, http, store, wakes::Wakes, work_folder::WorkFolder};
 
@@ -51,6 +52,7 @@ async fn start_with(
         work: WorkFolder::make(&config.work_dir)?,
         wakes: Wakes::default(),
         http: reqwest::Client::builder().connect_timeout(Duration::from_secs(5)).build()?,
+        comparing: Arc::new(Semaphore::new(1)),
         config: Arc::new(config),
     };
     let tasks = Supervisor::new(shutdown);

@@ -1,7 +1,7 @@
 //! The rules of the creation forms, as a user meets them.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use anneal_domain::spec::TaskSpec;
+use anneal_domain::spec::{EvaluationDataset, TaskSpec};
 use serde_json::{Value, json};
 
 const MODEL: &str = "model-00000000000000000000000000000001";
@@ -185,6 +185,23 @@ fn evaluations() {
         };
         assert_eq!(evaluation.is_free(), free, "{count} datasets");
     }
+}
+
+#[test]
+fn scores_are_found_under_the_names_that_results_give_them() {
+    let name = |entry: Value, benchmark: &str| {
+        let entry: EvaluationDataset =
+            serde_json::from_value(merged(json!({"dataset": DATASET}), &entry)).unwrap();
+        entry.score_name(benchmark)
+    };
+    let found = |name: &str| Some(name.to_owned());
+    assert_eq!(name(json!({"benchmark": "piqa"}), "piqa"), found("piqa"));
+    assert_eq!(name(json!({"benchmark": "ceval"}), "ceval-valid"), found("ceval-valid"));
+    assert_eq!(name(json!({"benchmark": "ceval", "alias": "mine"}), "ceval-valid_law"), found("mine_law"));
+    assert_eq!(name(json!({"benchmark": "mmlu_anatomy"}), "mmlu"), None);
+    assert_eq!(name(json!({"benchmark": "arc_easy"}), "arc"), None);
+    let own = json!({"benchmark": "exam", "task": {"doc_to_text": "q"}});
+    assert_eq!((name(own.clone(), "exam"), name(own, "exam_law")), (found("exam"), None));
 }
 
 #[test]

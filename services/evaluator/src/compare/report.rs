@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::causes::Cause;
-use super::comparison::{Comparison, Side, TaskComparison};
-use super::metric::{MetricComparison, Samples};
+use anneal_comparison::{Cause, MetricComparison, Samples, TaskComparison};
+
+use super::{Report, Side};
 
 /// Values longer than this are cut in a line of text.
 const LONGEST_VALUE: usize = 60;
@@ -13,10 +13,11 @@ const LONGEST_VALUE: usize = 60;
 const MOST_IDS: usize = 10;
 
 /// Writes the comparison.
-pub(super) fn write(comparison: &Comparison, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     let side = |side: &Side| format!("{} ({})", side.folder, value(&side.model));
-    writeln!(out, "A: {}", side(&comparison.a))?;
-    writeln!(out, "B: {}", side(&comparison.b))?;
+    writeln!(out, "A: {}", side(&report.a))?;
+    writeln!(out, "B: {}", side(&report.b))?;
+    let comparison = &report.comparison;
     for (name, tasks) in [("A", &comparison.only_in_a), ("B", &comparison.only_in_b)] {
         if !tasks.is_empty() {
             writeln!(out, "only in {name}: {}", tasks.join(", "))?;

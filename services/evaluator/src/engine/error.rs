@@ -79,6 +79,14 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
+    /// The answers of an earlier evaluation cannot be scored again.
+    #[error("{path} cannot be scored again: {message}")]
+    Rescore {
+        /// The earlier journal.
+        path: PathBuf,
+        /// What is wrong.
+        message: String,
+    },
     /// A file cannot be read or written.
     #[error("{path}: {source}")]
     Io {
@@ -133,6 +141,7 @@ impl Error {
             Self::NotANumber { .. } => ("not_a_number", Some("model".to_owned())),
             Self::OtherEvaluation { .. } => ("other_evaluation", Some("output_dir".to_owned())),
             Self::Checkpoint { .. } => ("corrupt_checkpoint", Some("resume_from".to_owned())),
+            Self::Rescore { .. } => ("other_answers", Some("rescore_from".to_owned())),
             Self::Io { path, .. } => ("io", Some(path.display().to_string())),
             Self::Stopped { .. } => ("stopped", None),
         };

@@ -1,6 +1,6 @@
 //! One task: load its rows, ask what was not answered yet, score, write the samples.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anneal_contracts::engine::{EvaluatorSpec, Level};
 use serde_json::{Map, Value};
@@ -12,6 +12,7 @@ use super::conclude::conclude;
 use super::error::{Error, Result};
 use super::output::Output;
 use super::prompts::{Chat, Request, Sampling, context, conversation, requests};
+use super::rescore::take_answers;
 use super::results::TaskSummary;
 use super::run::Run;
 use super::scoring::{Pipeline, metrics_of};
@@ -73,8 +74,15 @@ pub(super) fn evaluate(
     let mut rows = Rows { within, bad: bad.into_iter().filter(|row| row.row <= within).collect(), share };
     let asked = ask(run.spec, model, &task, num_fewshot, &mut rows);
     rows.tolerate(&task, "", run.output)?;
+    run.look_for(&task, &asked)?;
     let mut journal = run.open_journal(task.name(), header)?;
-    answer(run, model, &task, &asked, &mut journal, &mut rows)?;
+    match &run.spec.rescore_from {
+        Some(folder) => {
+            let (from, to) = ((&task, asked.as_slice()), (&mut journal, &mut rows));
+            take_answers(Path::new(folder), header, from, to, run.output)?;
+        }
+        None => answer(run, model, &task, &asked, &mut journal, &mut rows)?,
+    }
     run.close_journal(&journal);
     let summary = conclude(run, &task, &metrics, &pipelines, &asked, &journal, rows)?;
     Ok(TaskSummary { num_fewshot, original, bad_examples: examples.bad, ..summary })

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anneal_contracts::engine::{EvaluatorSpec, Level, Line};
+use anneal_contracts::engine::{EvaluatorSpec, Line};
 use anneal_runtime::clock::{Clock, SystemClock};
 use serde_json::{Map, Value, json};
 
 use super::backend::{Model, identity};
 use super::error::{Error, Result};
 use super::evaluate::{Plan, evaluate};
+use super::figures::Ended;
 use super::output::Output;
-use super::results::{RunFacts, TaskSummary, results_json};
+use super::results::{RunFacts, results_json};
 use super::run::Run;
 use super::stop::Stop;
 use super::tasks::{Group, Selection, TaskConfig, select};
@@ -47,13 +48,17 @@ pub fn run_spec(spec: &EvaluatorSpec, output: &mut Output, stop: &Stop) -> Resul
         order.push(name.clone());
         summaries.insert(name, summary);
     }
+    let leaks = run.conclude_leaks()?;
     let folder = run.folder;
     let results = output.stage("results", |_| {
-        let facts = facts(spec, &model, &digest, date, started);
+        let mut facts = facts(spec, &model, &digest, date, started);
+        facts.more.extend(leaks.map(|told| ("leaks".to_owned(), told)));
         let results = results_json(&summaries, &order, &groups, facts);
         write_results(&folder.join("results.json"), &results).map(|()| results)
     })?;
-    let figures = figures(&folder, &results, &summaries, started, output);
+    let ended =
+        Ended { spec, folder: &folder, results: &results, summaries: &summaries, groups: &groups, started };
+    let figures = ended.figures(output);
     output.line(&Line::Result { figures });
     Ok(())
 }
@@ -174,7 +179,7 @@ fn facts(spec: &EvaluatorSpec, model: &Model, digest: &str, date: f64, started: 
         "tokenizer_bos_token": [tokenizer.special().bos, tokenizer.bos_id().map(|id| id.to_string())],
         "eot_token_id": tokenizer.eos_id(), "max_length": model.encoder.max_length(), "model_source": model.backend,
         "model_name": name, "model_name_sanitized": sanitized, "system_instruction": null, "system_instruction_sha": null,
-        "fewshot_as_multiturn": false, "chat_template": template,
+        "rescored": spec.rescore_from.is_some(), "fewshot_as_multiturn": false, "chat_template": template,
         "chat_template_sha": template.map(sha256), "total_evaluation_time_seconds": started.elapsed().as_secs_f64().to_string(),
     });
     let object = |value: Value| value.as_object().cloned().unwrap_or_default();
@@ -192,36 +197,4 @@ fn write_results(path: &Path, results: &Value) -> Result<()> {
         .map_err(|error| Error::Io { path: path.to_owned(), source: error.into() })?;
     std::fs::write(&partial, text).map_err(Error::io(&partial))?;
     std::fs::rename(&partial, path).map_err(Error::io(path))
-}
-
-fn figures(
-    folder: &Path,
-    results: &Value,
-    summaries: &BTreeMap<String, TaskSummary>,
-    started: Instant,
-    output: &mut Output,
-) -> Map<String, Value> {
-    let memory = anneal_runtime::memory::peak_rss_bytes();
-    if let Err(error) = &memory {
-        output.log(Level::Warn, format!("cannot tell the peak memory: {error}"));
-    }
-    let mut scores = Map::new();
-    for (name, fields) in results["results"].as_object().into_iter().flatten() {
-        let own: Map<String, Value> = fields
-            .as_object()
-            .into_iter()
-            .flatten()
-            .filter(|(key, _)| key.contains(','))
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect();
-        scores.insert(name.clone(), Value::Object(own));
-    }
-    let figures = json!({
-        "results_path": folder.join("results.json"),
-        "samples": summaries.values().map(|task| task.effective).sum::<usize>(),
-        "seconds": started.elapsed().as_secs_f64(),
-        "peak_rss_bytes": memory.ok(),
-        "scores": scores,
-    });
-    figures.as_object().cloned().unwrap_or_default()
 }

@@ -9,9 +9,12 @@ use serde_json::{Map, Value};
 
 use super::checkpoint::{Checkpoints, journal_name};
 use super::error::{Error, Result};
+use super::evaluate::Asked;
+use super::leaks::Leaks;
 use super::output::Output;
 use super::results::Journal;
 use super::stop::Stop;
+use super::tasks::Task;
 
 /// An evaluation under way.
 pub(super) struct Run<'a> {
@@ -24,6 +27,7 @@ pub(super) struct Run<'a> {
     clock: SystemClock,
     stop: &'a Stop,
     checkpoints: Checkpoints,
+    leaks: Option<Leaks>,
     /// Samples of the tasks before the current one.
     before: u64,
 }
@@ -31,6 +35,7 @@ pub(super) struct Run<'a> {
 impl<'a> Run<'a> {
     /// An evaluation that begins, or goes on from its checkpoint.
     pub(super) fn new(spec: &'a EvaluatorSpec, output: &'a mut Output, stop: &'a Stop) -> Result<Self> {
+        let leaks = Leaks::new(&spec.leak_check)?;
         let folder = PathBuf::from(&spec.output_dir);
         std::fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
         if let Some(checkpoint) = &spec.resume_from {
@@ -38,7 +43,7 @@ impl<'a> Run<'a> {
         }
         let clock = SystemClock;
         let checkpoints = Checkpoints::new(spec, clock.monotonic());
-        Ok(Self { spec, folder, output, clock, stop, checkpoints, before: 0 })
+        Ok(Self { spec, folder, output, clock, stop, checkpoints, leaks, before: 0 })
     }
 
     /// Now, as intervals are measured.
@@ -72,6 +77,30 @@ impl<'a> Run<'a> {
             self.checkpoints.save(samples, now, self.output)?;
         }
         Ok(())
+    }
+
+    /// The rows of a task are looked for in the training data, where that is asked for.
+    pub(super) fn look_for(&mut self, task: &Task, asked: &[Asked<'_>]) -> Result<()> {
+        let Some(leaks) = &mut self.leaks else { return Ok(()) };
+        let added = leaks.add(task.name(), asked.iter().map(|row| row.doc), self.output, self.stop);
+        added.map_err(|error| self.kept(error))
+    }
+
+    /// The end of the leak check; what the results say of it, where there was one.
+    pub(super) fn conclude_leaks(&mut self) -> Result<Option<Value>> {
+        let Some(leaks) = self.leaks.take() else { return Ok(None) };
+        let (folder, stop) = (self.folder.clone(), self.stop);
+        let told = self.output.stage("leaks", |output| leaks.conclude(&folder, output, stop));
+        told.map(Some).map_err(|error| self.kept(error))
+    }
+
+    /// A leak check that is stopped leaves what was scored before it.
+    fn kept(&mut self, error: Error) -> Error {
+        if !matches!(error, Error::Stopped { .. }) {
+            return error;
+        }
+        let (done, now) = (self.before, self.now());
+        self.checkpoints.save(done, now, self.output).err().unwrap_or(Error::Stopped { done })
     }
 
     /// A task's samples are all in its journal.

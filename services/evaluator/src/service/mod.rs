@@ -6,13 +6,13 @@ mod user_task;
 use std::{io, path::Path};
 
 use anneal_contracts::{
-    engine::{Adapted, Backend, EvaluationTask, EvaluatorSpec, ModelInput},
+    engine::{Adapted, Backend, EvaluationTask, EvaluatorSpec, ModelInput, TrainingData},
     event::Failure,
     rpc::ClaimedTask,
 };
 use anneal_domain::spec::{EvaluationSpec, TaskKind, TaskSpec};
 use anneal_worker::{Ended, Folders, Program, Publication, WorkerConfig, Workload, unsupported};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// Seed of few-shot sampling when the task names none, as in lm-evaluation-harness.
 const DEFAULT_SEED: u64 = 1234;
@@ -54,7 +54,7 @@ impl Workload for Evaluation {
         let TaskSpec::Evaluation(spec) = &task.spec else {
             return Err(unsupported("spec.kind", "this worker evaluates"));
         };
-        write(spec, folders)
+        write(spec, folders, &task.facts)
     }
 
     fn publications(&self, _task: &ClaimedTask, ended: &Ended<'_>) -> Vec<Publication> {
@@ -66,7 +66,7 @@ impl Workload for Evaluation {
     }
 }
 
-fn write(spec: &EvaluationSpec, folders: &Folders) -> Result<Value, Failure> {
+fn write(spec: &EvaluationSpec, folders: &Folders, facts: &Map<String, Value>) -> Result<Value, Failure> {
     let base = folders.input("model")?;
     let model = if folders.inputs.contains_key("adapter") {
         ModelInput::Adapted(Adapted { base, adapter: folders.input("adapter")? })
@@ -98,11 +98,26 @@ fn write(spec: &EvaluationSpec, folders: &Folders) -> Result<Value, Failure> {
         bad_row_share: BAD_ROW_SHARE,
         resume: true,
         resume_from: folders.resume_from.as_deref().map(text),
+        leak_check: if spec.leak_check { training_data(folders, facts)? } else { Vec::new() },
+        rescore_from: spec.rescore.map(|_| folders.input("answers")).transpose()?,
         checkpoint_dir: Some(text(&folders.output.join(CHECKPOINTS))),
         checkpoint_seconds: CHECKPOINT_SECONDS,
         output_dir: text(&folders.output.join(RESULTS)),
     };
     Ok(serde_json::to_value(engine).expect("a spec of numbers, text and lists is always JSON"))
+}
+
+/// The data along the model's lineage, each named by its dataset.
+fn training_data(folders: &Folders, facts: &Map<String, Value>) -> Result<Vec<TrainingData>, Failure> {
+    let roles = (0..).map(|place| format!("training.{place}"));
+    roles
+        .take_while(|role| folders.inputs.contains_key(role))
+        .map(|role| {
+            let about = facts.get(&role).unwrap_or(&Value::Null);
+            let (dataset, version) = (about["dataset"].as_str().unwrap_or(&role), &about["version"]);
+            Ok(TrainingData { name: format!("{dataset} v{version}"), path: folders.input(&role)? })
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -116,17 +131,20 @@ mod tests {
     fn an_adapted_model_and_its_benchmarks_reach_the_engine() {
         let spec: EvaluationSpec = serde_json::from_value(json!({
             "model_source": "trained", "model": "model-00000000000000000000000000000001", "max_length": 512,
+            "rescore": "task-00000000000000000000000000000004", "leak_check": true,
             "datasets": [
                 {"benchmark": "arc_easy", "dataset": "ds-00000000000000000000000000000002", "limit": 5, "alias": "mine"},
                 {"benchmark": "piqa", "dataset": "ds-00000000000000000000000000000003", "num_fewshot": 2}
             ]
         }))
         .unwrap();
-        let roles = ["model", "adapter", "dataset.0", "dataset.1"];
+        let roles = ["model", "adapter", "dataset.0", "dataset.1", "answers", "training.0"];
         let inputs = roles.iter().map(|role| ((*role).to_owned(), format!("/in/{role}").into())).collect();
         let folders =
             Folders { inputs, output: "/out".into(), resume_from: Some("/resume".into()), threads: 1 };
-        let written = write(&spec, &folders).unwrap();
+        let facts = json!({"training.0": {"dataset": "ds-1", "version": 2}});
+        let written = write(&spec, &folders, facts.as_object().unwrap()).unwrap();
+        assert_eq!(written["leak_check"], json!([{"name": "ds-1 v2", "path": "/in/training.0"}]));
         assert_eq!(written["model"], json!({"base": "/in/model", "adapter": "/in/adapter"}));
         assert_eq!(written["tasks"][0]["dataset"], "/in/dataset.0");
         assert_eq!(written["tasks"][0]["limit"], 5);
@@ -135,7 +153,10 @@ mod tests {
             (&json!("mine"), &json!(2))
         );
         assert_eq!(written["seed"], 1234);
-        assert_eq!(written["resume_from"], "/resume");
+        assert_eq!(
+            (&written["resume_from"], &written["rescore_from"]),
+            (&json!("/resume"), &json!("/in/answers"))
+        );
         assert_eq!(written["checkpoint_dir"], "/out/checkpoints");
         assert_eq!(written["output_dir"], "/out/results", "checkpoints are not published");
         serde_json::from_value::<EvaluatorSpec>(written).unwrap();

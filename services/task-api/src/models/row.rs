@@ -2,7 +2,10 @@
 
 use anneal_artifacts::{Key, ManifestFile, Prefix};
 use anneal_contracts::rpc::InputFolder;
-use anneal_domain::id::{ModelId, TaskId, WorkspaceId};
+use anneal_domain::{
+    id::{ModelId, TaskId, WorkspaceId},
+    spec::ModelSource,
+};
 use anneal_store::{Sql, Tx};
 use sea_orm::{FromQueryResult, Value};
 
@@ -40,6 +43,14 @@ impl ModelRow {
         let manifest_sha256 =
             self.manifest_sha256.clone().ok_or_else(|| Error::conflict("the model is not complete"))?;
         Ok(InputFolder { role: role.to_owned(), prefix: self.prefix.clone(), manifest_sha256 })
+    }
+
+    /// Where it comes from, as specifications say it.
+    pub(crate) fn named_source(&self) -> ModelSource {
+        match self.source.as_str() {
+            "builtin" | "imported" => ModelSource::Builtin,
+            _ => ModelSource::Trained,
+        }
     }
 
     /// Everything that was uploaded for it.

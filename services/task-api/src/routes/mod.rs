@@ -3,6 +3,7 @@
 mod artifacts;
 mod benchmarks;
 mod billing;
+mod comparison;
 mod console;
 mod dataset_files;
 mod dataset_upload;
@@ -15,6 +16,8 @@ mod events;
 mod health;
 mod inference;
 mod keys;
+mod leaderboard;
+mod lineage;
 mod logs;
 mod model_files;
 mod model_view;
@@ -82,10 +85,12 @@ routes! {
     readLog = logs::read,
     followLog = logs::stream,
     listBenchmarks = benchmarks::benchmarks,
+    showLeaderboard = leaderboard::leaderboard,
     listArtifacts = artifacts::list,
     fetchArtifactFile = artifacts::file,
     fetchArtifactArchive = artifacts::archive,
     showScores = scores::scores,
+    compareEvaluations = comparison::comparison,
     listSamples = samples::samples,
     followEvents = events::stream,
     uploadDataset = dataset_upload::upload,
@@ -100,7 +105,7 @@ routes! {
     completeModel = models::complete,
     listModels = models::list,
     showModel = models::show,
-    showLineage = models::lineage,
+    showLineage = lineage::lineage,
     deleteModel = models::remove,
     storeModelFile = model_files::store,
     fetchModelFile = model_files::fetch,

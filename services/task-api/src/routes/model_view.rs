@@ -57,25 +57,6 @@ pub(crate) struct Model {
     figures: Value,
 }
 
-/// A model of a lineage, with the task that made it.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Ancestor {
-    #[serde(flatten)]
-    pub(super) model: Model,
-    pub(super) made_by: Option<MadeBy>,
-}
-
-/// The task that made a model.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct MadeBy {
-    pub(super) id: String,
-    pub(super) name: String,
-    #[schema(value_type = anneal_domain::spec::TaskKind)]
-    pub(super) kind: String,
-    #[schema(value_type = anneal_domain::spec::TaskSpec)]
-    pub(super) spec: Value,
-}
-
 pub(super) fn view(row: &ModelRow) -> Result<Model, Error> {
     Ok(Model {
         id: row.id.clone(),

@@ -10,11 +10,10 @@ use anneal_domain::{
     id::{ModelId, TaskId},
 };
 use serde::Deserialize;
-use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    model_view::{Ancestor, MadeBy, Model, ModelOrigin, view},
+    model_view::{Model, ModelOrigin, view},
     once::Once,
 };
 use crate::{
@@ -22,7 +21,6 @@ use crate::{
     access::Role,
     http::{Caller, Page, Problem, Query, Raw, cursor_of, id, limit_of, parse},
     models::{self, ModelRow},
-    store::from_json,
 };
 
 /// A model to import.
@@ -153,35 +151,6 @@ pub(crate) async fn list(
 pub(crate) async fn show(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
     let row = models::readable(app.store.read(), caller.workspace, id(&path, "model")?).await?;
     Ok(HttpResponse::Ok().json(view(&row)?))
-}
-
-/// Where the model comes from: itself first, then its base, and so on, each with the task that made it.
-#[utoipa::path(tag = "models", responses((status = 200, body = Page<Ancestor>), (status = 404, body = Problem)))]
-#[get("/api/v1/models/{id}/lineage")]
-pub(crate) async fn lineage(
-    app: Data<App>,
-    caller: Caller,
-    path: Path<String>,
-) -> Result<HttpResponse, Error> {
-    let mut row = Some(models::readable(app.store.read(), caller.workspace, id(&path, "model")?).await?);
-    let mut chain = Vec::new();
-    while let Some(model) = row.take() {
-        let task = match model.task.as_deref().and_then(|task| task.parse().ok()) {
-            Some(task) => crate::store::TaskRow::find_in(app.store.read(), caller.workspace, task).await.ok(),
-            None => None,
-        };
-        let made_by = task.map(|task| {
-            let spec: Value = from_json(&task.spec, "task specification").unwrap_or(Value::Null);
-            MadeBy { id: task.id, name: task.name, kind: task.kind, spec }
-        });
-        if let Some(base) =
-            model.base_model.as_deref().and_then(|base| base.parse().ok()).filter(|_| chain.len() < 64)
-        {
-            row = models::readable(app.store.read(), caller.workspace, base).await.ok();
-        }
-        chain.push(Ancestor { model: view(&model)?, made_by });
-    }
-    Ok(HttpResponse::Ok().json(Page::whole(chain)))
 }
 
 /// Deletes a model that nothing stands on.

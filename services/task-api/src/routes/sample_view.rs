@@ -6,8 +6,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-/// Scores that say whether an answer is right, the most telling first.
-const VERDICTS: [&str; 4] = ["acc", "exact_match", "acc_norm", "prompt_level_strict_acc"];
+use crate::evaluations::TELLING;
+
 /// What the harness's filters leave of an answer in which they find nothing.
 const NOTHING_FOUND: &str = "[invalid]";
 
@@ -77,7 +77,7 @@ impl Sample {
         let said = texts(line);
         let extracted = line["filtered_resps"][0].as_str().filter(|_| choices.is_empty()).map(str::to_owned);
         let scores = scores(line);
-        let verdict = VERDICTS.iter().find_map(|name| scores.get(*name));
+        let verdict = TELLING.iter().find_map(|name| scores.get(*name));
         let score = verdict.and_then(|score| score.as_f64().or_else(|| score.as_bool().map(f64::from)));
         let preferred = choices.iter().find(|choice| choice.chosen).map(|choice| choice.text.clone());
         Self {

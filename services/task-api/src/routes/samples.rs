@@ -7,6 +7,7 @@ use actix_web::{
     web::{Data, Path},
 };
 use anneal_artifacts::{Body, Manifest, ManifestFile, Prefix};
+use anneal_domain::spec::benchmark_name;
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 use serde_json::Value;
@@ -20,6 +21,7 @@ use super::{
 };
 use crate::{
     App, Error,
+    evaluations::benchmark_of,
     http::{Caller, Page, Problem, Query, limit_of},
 };
 
@@ -110,7 +112,7 @@ async fn files_of(
 ) -> Result<Vec<(String, ManifestFile)>, Error> {
     let Manifest { files } = app.objects.manifest(folder, None).await?;
     let named = |file: ManifestFile| {
-        let name = file.path.strip_prefix("samples_")?.strip_suffix(".jsonl")?.to_owned();
+        let name = benchmark_of(&file.path)?.to_owned();
         Some((name, file))
     };
     let mut files: Vec<_> = files.into_iter().filter_map(named).collect();
@@ -123,7 +125,7 @@ async fn files_of(
 
 /// What a name stands for in the results: itself, and what its group holds, groups within it included.
 fn tasks_of(results: &Value, name: &str) -> BTreeSet<String> {
-    let (mut tasks, mut open) = (BTreeSet::new(), vec![own_name(name)]);
+    let (mut tasks, mut open) = (BTreeSet::new(), vec![benchmark_name(name)]);
     while let Some(name) = open.pop() {
         if !tasks.insert(name.clone()) {
             continue;
@@ -132,16 +134,6 @@ fn tasks_of(results: &Value, name: &str) -> BTreeSet<String> {
         open.extend(members.filter_map(Value::as_str).map(str::to_owned));
     }
     tasks
-}
-
-/// The evaluator's own name of what goes by several.
-fn own_name(name: &str) -> String {
-    match name.strip_prefix("ceval") {
-        Some("") => "ceval-valid".to_owned(),
-        Some(subject) if subject.starts_with('_') => format!("ceval-valid{subject}"),
-        _ if name == "lambada" => "lambada_openai".to_owned(),
-        _ => name.to_owned(),
-    }
 }
 
 /// Reads on from a place until the page is full, and one sample further to know whether there are more.

@@ -176,7 +176,9 @@ async fn check(app: &App, caller: &Caller, body: &[u8]) -> Result<Wanted, Error>
     let Some(form) = form else { return Err(Error::Invalid(errors)) };
     let name = name_of(&form.name).map_err(|wrong| errors.push(wrong)).ok();
     let description = description_of(&form.description).map_err(|wrong| errors.push(wrong)).ok();
-    let mut wanted = tasks::read_spec(form.spec);
+    let mut spec = form.spec;
+    let model = tasks::take_model(app.store.read(), caller.workspace, &mut spec).await?;
+    let mut wanted = tasks::read_spec(spec).after(model);
     let resolved = match &wanted.spec {
         Some(spec) => tasks::resolve(app.store.read(), caller.workspace, spec).await?,
         None => Err(Vec::new()),

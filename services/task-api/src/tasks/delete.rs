@@ -4,6 +4,7 @@ use anneal_artifacts::Prefix;
 use anneal_domain::id::{TaskId, WorkspaceId};
 use anneal_store::{Sql, Tx};
 
+use super::query;
 use crate::{Error, discarded, store::TaskRow};
 
 /// Removes an ended task; one that has not ended is a conflict.
@@ -15,6 +16,9 @@ pub(crate) async fn delete(tx: &Tx, workspace: WorkspaceId, task: TaskId) -> Res
             "a {} task cannot be deleted: cancel or stop it first",
             state.as_str()
         )));
+    }
+    if let Some(by) = query::rescored_by(tx, workspace, &row.id).await? {
+        return Err(Error::conflict(format!("the answers are scored again by {by}: end that first")));
     }
     let tables = [
         "stages",

@@ -46,6 +46,8 @@ impl Estimate {
                 }
                 6.0 * parameters * seen
             }
+            // Nothing is asked of the model.
+            TaskSpec::Evaluation(spec) if spec.rescore.is_some() => 0.0,
             // Four choices, and a few shots in front of each.
             TaskSpec::Evaluation(_) => 2.0 * parameters * tokens * 4.0,
             TaskSpec::Compilation(_) => 2.0 * parameters * (tokens.min(65_536.0) + 16_384.0),

@@ -3,7 +3,7 @@
 use anneal_contracts::rpc::InputFolder;
 use anneal_domain::{
     FieldError,
-    id::{DatasetId, ModelId, WorkspaceId},
+    id::{DatasetId, ModelId, TaskId, WorkspaceId},
     spec::{
         CalibrationSource, CompilationSpec, EvaluationDataset, EvaluationSpec, ModelSource, TaskSpec,
         TrainingKind, TrainingSpec,
@@ -12,7 +12,7 @@ use anneal_domain::{
 use anneal_store::Sql;
 use serde_json::{Map, Value, json};
 
-use super::Estimate;
+use super::{Estimate, leak_check, model_of_task, rescore};
 use crate::{
     Error,
     datasets::{self, DatasetRow},
@@ -117,17 +117,60 @@ impl<D: Sql> Resolving<'_, D> {
     }
 
     async fn evaluation(&mut self, spec: &EvaluationSpec) -> Result<(), Error> {
-        self.model("spec.model", spec.model, Some(spec.model_source)).await?;
+        let model = self.model("spec.model", spec.model, Some(spec.model_source)).await?;
+        self.origin(spec.from_task, spec.model).await?;
         for (i, dataset) in spec.datasets.iter().enumerate() {
             let field = format!("spec.datasets[{i}].dataset");
             let use_of = Use { kinds: kinds_of(dataset), most_rows: dataset.limit.map(|rows| rows as u64) };
             self.dataset(&field, &format!("dataset.{i}"), dataset.dataset, use_of).await?;
         }
+        self.answers(spec).await?;
+        match model.filter(|_| spec.leak_check) {
+            Some(model) => self.training_data(model).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The data along the model's lineage, in which leaks are looked for.
+    async fn training_data(&mut self, model: ModelRow) -> Result<(), Error> {
+        match leak_check::training_data(self.db, self.workspace, model).await? {
+            Err(why) => self.wrong("spec.leak_check", why),
+            Ok(data) => {
+                for (folder, about) in data {
+                    self.resolved.facts.insert(folder.role.clone(), about);
+                    self.resolved.inputs.push(folder);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The answers that are scored again, over the rows that were asked.
+    async fn answers(&mut self, spec: &EvaluationSpec) -> Result<(), Error> {
+        let Some(task) = spec.rescore else { return Ok(()) };
+        let earlier = match rescore::earlier(self.db, self.workspace, task, spec).await? {
+            Ok(earlier) => earlier,
+            Err(why) => {
+                self.wrong("spec.rescore", why);
+                return Ok(());
+            }
+        };
+        let Resolved { inputs, facts, .. } = &mut self.resolved;
+        for input in inputs.iter_mut() {
+            let Some(about) = facts.get_mut(&input.role) else { continue };
+            let then = about["dataset"].as_str().and_then(|id| earlier.dataset(id));
+            if let Some((folder, said)) = then {
+                *input = InputFolder { role: input.role.clone(), ..folder.clone() };
+                about.clone_from(said);
+            }
+        }
+        inputs.push(earlier.answers);
         Ok(())
     }
 
     async fn compilation(&mut self, spec: &CompilationSpec) -> Result<(), Error> {
         let model = self.model("spec.model", spec.model, Some(spec.model_source)).await?;
+        self.origin(spec.from_task, spec.model).await?;
         if model.is_some_and(|model| model.format == "onnx") {
             self.wrong("spec.model", "is compiled already");
         }
@@ -147,6 +190,17 @@ impl<D: Sql> Resolving<'_, D> {
         Ok(())
     }
 
+    /// The task that the model is said to come from has this very model.
+    async fn origin(&mut self, from_task: Option<TaskId>, model: ModelId) -> Result<(), Error> {
+        let Some(task) = from_task else { return Ok(()) };
+        match model_of_task::of_task(self.db, self.workspace, task).await? {
+            Ok(found) if found == model => {}
+            Ok(found) => self.wrong("spec.from_task", format!("the model of {task} is {found}")),
+            Err(why) => self.wrong("spec.from_task", why),
+        }
+        Ok(())
+    }
+
     fn wrong(&mut self, field: &str, message: impl Into<String>) {
         self.errors.push(FieldError::new(field, message));
     }
@@ -162,12 +216,7 @@ impl<D: Sql> Resolving<'_, D> {
             self.wrong(field, format!("there is no model {id} in this workspace"));
             return Ok(None);
         };
-        let fits = match source {
-            None => true,
-            Some(ModelSource::Builtin) => matches!(model.source.as_str(), "builtin" | "imported"),
-            Some(ModelSource::Trained) => matches!(model.source.as_str(), "trained" | "compiled"),
-        };
-        if !fits {
+        if source.is_some_and(|source| source != model.named_source()) {
             self.wrong("spec.model_source", format!("this model's source is `{}`", model.source));
         }
         if model.state != "ready" {

@@ -54,6 +54,62 @@ pub(crate) async fn list(
     all(db, &sql, values).await
 }
 
+/// The evaluations that succeeded and name a benchmark whose name begins as this one's does, newest first.
+pub(crate) async fn succeeded_evaluations(
+    db: &impl Sql,
+    workspace: WorkspaceId,
+    benchmark: &str,
+    before: Option<TaskId>,
+    most: u64,
+) -> Result<Vec<TaskRow>, Error> {
+    // A subject, and a benchmark's other names, begin alike.
+    let start = benchmark.split(['_', '-']).next().unwrap_or_default();
+    let mut sql = "SELECT * FROM tasks WHERE workspace = $1 AND kind = $2 AND state = $3
+                     AND spec LIKE $4 ESCAPE '\\'"
+        .to_owned();
+    let mut values: Vec<Value> = vec![
+        workspace.to_string().into(),
+        TaskKind::Evaluation.as_str().into(),
+        TaskState::Succeeded.as_str().into(),
+        like(&format!("\"benchmark\":\"{start}")).into(),
+    ];
+    if let Some(before) = before {
+        values.push(before.to_string().into());
+        sql.push_str(" AND id < $5");
+    }
+    all(db, &format!("{sql} ORDER BY id DESC LIMIT {most}"), values).await
+}
+
+/// The newest evaluations of a model.
+pub(crate) async fn evaluations_of(
+    db: &impl Sql,
+    workspace: WorkspaceId,
+    model: &str,
+    most: u64,
+) -> Result<Vec<TaskRow>, Error> {
+    let sql = format!(
+        "SELECT * FROM tasks WHERE workspace = $1 AND kind = $2 AND spec LIKE $3 ESCAPE '\\' ORDER BY id DESC LIMIT {most}"
+    );
+    let values = [
+        workspace.to_string().into(),
+        TaskKind::Evaluation.as_str().into(),
+        like(&format!("\"model\":\"{model}\"")).into(),
+    ];
+    all(db, &sql, values).await
+}
+
+/// The unfinished evaluation that scores the answers of this one again.
+pub(super) async fn rescored_by(
+    tx: &Tx,
+    workspace: WorkspaceId,
+    task: &str,
+) -> Result<Option<String>, Error> {
+    let sql = "SELECT id FROM tasks WHERE workspace = $1 AND finished_at_ms IS NULL AND spec LIKE $2 ESCAPE '\\' LIMIT 1";
+    let named = like(&format!("\"rescore\":\"{task}\""));
+    let used = tx.row(sql, [workspace.to_string().into(), named.into()]).await?;
+    Ok(used.map(|row| row.try_get("", "id")).transpose()?)
+}
+
 /// The unfinished task that works with a model or a dataset: named in its specification, or taken for it as an input.
 pub(crate) async fn user_of(tx: &Tx, workspace: WorkspaceId, id: &str) -> Result<Option<String>, Error> {
     let sql = "SELECT id FROM tasks WHERE workspace = $1 AND finished_at_ms IS NULL

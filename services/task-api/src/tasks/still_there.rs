@@ -3,7 +3,7 @@
 //! Between the first look and the commit billing was asked; meanwhile a dataset or a model may have been deleted, and its
 //! objects with it. Here their rows are locked, so that a deletion comes before (and is seen) or after (and sees the task).
 
-use anneal_domain::spec::TaskSpec;
+use anneal_domain::spec::{EvaluationSpec, TaskSpec};
 use anneal_store::{Sql, Tx};
 
 use super::{NewTask, resolve};
@@ -19,6 +19,9 @@ pub(crate) async fn still_there(tx: &Tx, mut new: NewTask) -> Result<NewTask, Er
         TaskSpec::Evaluation(spec) => spec.model,
         TaskSpec::Compilation(spec) => spec.model,
     };
+    if let TaskSpec::Evaluation(EvaluationSpec { rescore: Some(earlier), .. }) = &new.spec {
+        lock(tx, "tasks", vec![earlier.to_string()]).await?;
+    }
     lock(tx, "models", vec![model.to_string()]).await?;
     let datasets = new.resolved.facts.values().filter_map(|about| about["dataset"].as_str());
     lock(tx, "datasets", datasets.map(str::to_owned).collect()).await?;

@@ -51,6 +51,13 @@ impl WantedSpec {
         wanted
     }
 
+    /// What was wrong before it was read; the field's other errors only follow.
+    pub(crate) fn after(self, first: Option<FieldError>) -> Self {
+        let mut whole = Self { spec: self.spec, errors: first.into_iter().collect() };
+        whole.note(self.errors);
+        whole
+    }
+
     /// Adds errors of other fields than those that are known to be wrong, or that only follow from them.
     pub(crate) fn note(&mut self, more: Vec<FieldError>) {
         let follows = |error: &FieldError| {

@@ -120,7 +120,8 @@ fn specifications_are_described_as_they_are_read() {
     }))
     .unwrap();
     let evaluation: EvaluationSpec = serde_json::from_value(json!({
-        "model_source": "builtin", "model": "model-00000000000000000000000000000001", "datasets": []
+        "model_source": "builtin", "model": "model-00000000000000000000000000000001", "datasets": [],
+        "from_task": "task-00000000000000000000000000000003", "rescore": "task-00000000000000000000000000000004"
     }))
     .unwrap();
     for (name, written) in [

@@ -6,6 +6,7 @@ mod bad_input;
 mod builtins;
 mod datasets;
 mod document;
+mod evaluations;
 mod files;
 mod isolation;
 mod objects;

@@ -6,21 +6,18 @@ use anneal_artifacts::Prefix;
 use anneal_contracts::{
     Trace,
     engine::{Level, StageState},
-    event::Artifact,
-    rpc::{Done, FinishTask, ReportStage},
+    rpc::{Done, ReportStage},
     subject::{Channel, rpc},
     telemetry::{LogLine, LogWritten, MetricPoint, MetricRecorded, ProgressReported},
 };
-use anneal_domain::{
-    id::{TaskId, WorkerId, WorkspaceId},
-    task::TaskState,
-};
+use anneal_domain::id::{TaskId, WorkerId, WorkspaceId};
 use anneal_task_api::Config;
 use anneal_testkit::eventually;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use crate::{
+    evaluations::publish,
     stack::{ADMIN_KEY, Stack},
     tasks::{DEADLINE, claim, created, say},
 };
@@ -185,27 +182,7 @@ async fn published() -> (Stack, String) {
     );
     let results = r#"{"results":{},"group_subtasks":{"ceval-valid":["ceval-valid_law","ceval-valid_logic"]},"x":0.1000}"#;
     std::fs::write(local.path().join("results.json"), results).unwrap();
-    let prefix = Prefix::task(workspace, task).artifact(1, "results").unwrap();
-    let folder = stack.objects.put_folder(&prefix, local.path()).await.unwrap();
-    let artifact = Artifact {
-        role: "results".to_owned(),
-        prefix: prefix.as_str().to_owned(),
-        manifest_sha256: folder.manifest_sha256,
-        size_bytes: folder.size_bytes,
-    };
-    let finish = FinishTask {
-        task,
-        worker,
-        epoch: 1,
-        seq: 9,
-        running_ms: 0,
-        outcome: TaskState::Succeeded,
-        requeue: None,
-        failure: None,
-        figures: Map::new(),
-        artifacts: vec![artifact],
-    };
-    let _: Done = stack.bus.request(rpc::FINISH_TASK, Trace::fresh(), &finish).await.unwrap();
+    publish(&stack, (workspace, task, worker), ("results", local.path()), Map::new()).await;
     (stack, format!("/api/v1/tasks/{task}"))
 }
 

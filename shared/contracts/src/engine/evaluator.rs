@@ -1,8 +1,10 @@
 //! `anneal-evaluator run SPEC.json`: which model, which benchmarks.
 //!
 //! Writes `results.json` and `samples_<task>.jsonl` in lm-evaluation-harness's shape.
-//! `result` figures: `results_path`, `samples` (count), `seconds`, `peak_rss_bytes`, and `scores`
-//! (`{task: {"acc,none": …}}`).
+//! `result` figures: `results_path`, `samples` (count), `seconds`, `peak_rss_bytes`, `scores`
+//! (`{task: {"acc,none": …}}`), and what they depend on: `settings` (`{"precision": …}`) and `benchmarks`
+//! (`{task: {"num_fewshot", "samples", "higher_is_better": {"acc": true}}}`), groups among both.
+//! `leaks` (`{task: {"checked", "found", "share"}}`) is there where leaks were looked for; `rescored` is true where the answers are an earlier evaluation's.
 
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +54,14 @@ pub struct EvaluatorSpec {
     /// A checkpoint folder to continue from: its samples are not scored again.
     #[serde(default)]
     pub resume_from: Option<String>,
+    /// The output folder of an earlier evaluation. Its answers are read and scored again, and the model is not asked: model,
+    /// settings and prompts must be those of then; filters, metrics and a smaller limit may be others.
+    #[serde(default)]
+    pub rescore_from: Option<String>,
+    /// Training data in which the evaluated rows are looked for: a row is found by 13 words in a row that both have, a shorter
+    /// one whole. What is found lands in the results and, row by row, in `leaks.json`.
+    #[serde(default)]
+    pub leak_check: Vec<TrainingData>,
     /// Where checkpoint folders are written; without it none are, and `output_dir` alone holds what was scored.
     #[serde(default)]
     pub checkpoint_dir: Option<String>,
@@ -80,6 +90,16 @@ pub struct EvaluationTask {
     /// Score the first n rows only.
     #[serde(default)]
     pub limit: Option<usize>,
+}
+
+/// Data that a model was made from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainingData {
+    /// What the report calls it.
+    pub name: String,
+    /// A file, or a folder of data files.
+    pub path: String,
 }
 
 /// What computes the log-probabilities.

@@ -13,7 +13,7 @@ mod trainer;
 
 pub use anneal_domain::spec::{TokenizerOptions, TrainTokenizer};
 pub use compiler::{Budget, Calibration, CompilerSpec, Quantization, Target, Validation};
-pub use evaluator::{Backend, EvaluationTask, EvaluatorSpec};
+pub use evaluator::{Backend, EvaluationTask, EvaluatorSpec, TrainingData};
 pub use exit::ExitKind;
 pub use line::{Level, Line, StageState};
 pub use model_input::{Adapted, ModelInput};

@@ -42,7 +42,8 @@ pub struct ClaimedTask {
     pub lease_ms: u64,
     /// What to do.
     pub spec: TaskSpec,
-    /// Folders to fetch, by role: `model`, `adapter`, `dataset`, `dataset.0`…, `calibration`, `validation`.
+    /// Folders to fetch, by role: `model`, `adapter`, `dataset`, `dataset.0`…, `calibration`, `validation`, `answers`,
+    /// `training.0`….
     pub inputs: Vec<InputFolder>,
     /// Where to go on from, newest first: a corrupt checkpoint falls back to the next.
     pub resume: Vec<ResumePoint>,

@@ -52,7 +52,7 @@ fn subjects_of(benchmark: &str) -> &'static str {
 
 /// Whether the evaluator knows a benchmark, or a subject of one, of this name.
 pub fn is_benchmark(name: &str) -> bool {
-    let name = canonical(name);
+    let name = benchmark_name(name);
     BENCHMARKS.iter().any(|known| {
         let subject = known.subject_prefix.and_then(|prefix| name.strip_prefix(prefix));
         known.name == name
@@ -61,7 +61,7 @@ pub fn is_benchmark(name: &str) -> bool {
 }
 
 /// The evaluator's own name of what goes by several.
-fn canonical(name: &str) -> String {
+pub fn benchmark_name(name: &str) -> String {
     match name {
         "lambada" => "lambada_openai".to_owned(),
         "ceval" => "ceval-valid".to_owned(),

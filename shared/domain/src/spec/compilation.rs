@@ -3,20 +3,25 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ModelSource, Pool};
+use super::{ModelReference, ModelSource, Pool};
 use crate::{
     field_error::FieldErrors,
-    id::{DatasetId, ModelId},
+    id::{DatasetId, ModelId, TaskId},
 };
 
 /// Quantise a model and export it for a runtime.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CompilationSpec {
-    /// Where the model comes from.
+    /// Where the model comes from; with a task's model it may be left out.
+    #[schema(required = false)]
     pub model_source: ModelSource,
-    /// The model.
+    /// The model; in a request also `{"task": …}`: the model that a task made or scored.
+    #[schema(value_type = ModelReference)]
     pub model: ModelId,
+    /// The task that the model was taken from; written for `"model": {"task": …}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_task: Option<TaskId>,
     /// Weight precision of the artifact.
     pub quantization: Quantization,
     /// The device class that will run it.

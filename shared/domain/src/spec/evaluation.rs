@@ -4,20 +4,32 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{ModelSource, Pool, benchmark, user_task};
+use super::{ModelReference, ModelSource, Pool, benchmark, user_task};
 use crate::{
     field_error::FieldErrors,
-    id::{DatasetId, ModelId},
+    id::{DatasetId, ModelId, TaskId},
 };
 
 /// Score a model on one or more benchmarks.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EvaluationSpec {
-    /// Where the model comes from.
+    /// Where the model comes from; with a task's model it may be left out.
+    #[schema(required = false)]
     pub model_source: ModelSource,
-    /// The model.
+    /// The model; in a request also `{"task": …}`: the model that a task made or scored.
+    #[schema(value_type = ModelReference)]
     pub model: ModelId,
+    /// The task that the model was taken from; written for `"model": {"task": …}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_task: Option<TaskId>,
+    /// An earlier evaluation of the same model whose answers are scored again: nothing is generated, so that only filters and
+    /// metrics may be others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rescore: Option<TaskId>,
+    /// Look for the evaluated rows in the data that the model, and every model it stands on, was trained or calibrated with.
+    #[serde(default)]
+    pub leak_check: bool,
     /// Benchmarks; up to two are free.
     pub datasets: Vec<EvaluationDataset>,
     /// Render each context as a user message of the model's chat template.
@@ -61,6 +73,19 @@ impl EvaluationDataset {
     /// The name of its scores.
     pub fn name(&self) -> &str {
         self.alias.as_deref().unwrap_or(&self.benchmark)
+    }
+
+    /// Under which name the results have its scores of a benchmark, or of a subject of its own benchmark; `None` when it
+    /// scores another one. `benchmark` is the evaluator's own name ([`benchmark::benchmark_name`]).
+    pub fn score_name(&self, benchmark: &str) -> Option<String> {
+        let own = if self.task.is_some() {
+            self.benchmark.clone()
+        } else {
+            benchmark::benchmark_name(&self.benchmark)
+        };
+        let rest = benchmark.strip_prefix(own.as_str())?;
+        let is_subject = rest.starts_with('_') && self.task.is_none();
+        (rest.is_empty() || is_subject).then(|| format!("{}{rest}", self.alias.as_deref().unwrap_or(&own)))
     }
 }
 

@@ -6,6 +6,7 @@
 mod benchmark;
 mod compilation;
 mod evaluation;
+mod model_reference;
 mod pool;
 mod schema;
 mod tokenizer;
@@ -15,9 +16,10 @@ mod user_task;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use benchmark::is_benchmark;
+pub use benchmark::{benchmark_name, is_benchmark};
 pub use compilation::{CalibrationSource, CompilationSpec, Quantization, Target};
 pub use evaluation::{EvaluationDataset, EvaluationSpec, FREE_DATASETS, MOST_ROWS};
+pub use model_reference::{ModelReference, OfTask};
 pub use pool::{ModelSource, Pool};
 pub use tokenizer::{TokenizerOptions, TrainTokenizer};
 pub use training::{

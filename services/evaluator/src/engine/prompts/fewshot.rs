@@ -1,6 +1,7 @@
 //! Which rows become examples: the first n, or the harness's seeded draw.
 
-use crate::engine::python::Random;
+use anneal_comparison::Random;
+
 use crate::engine::tasks::{Doc, Sampler, Task};
 
 /// The draw of one task. Rows must be asked for in order: each draw moves the generator on.

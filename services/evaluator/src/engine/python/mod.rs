@@ -1,18 +1,16 @@
 //! The few pieces of Python that the reference harness's results depend on: `repr` and `str`, literals, `json.dumps`,
-//! `random.Random`, patterns, white space and case. Each follows CPython 3.11 for the values that occur in datasets; none is
-//! a general port.
+//! patterns, white space and case. Each follows CPython 3.11 for the values that occur in datasets; none is a general port.
+//! (`random.Random` is in `anneal-comparison`, which draws with it too.)
 
 mod json;
 mod literal;
 mod pattern;
-mod random;
 mod repr;
 mod text;
 
 pub use json::dumps;
 pub use literal::{LiteralError, literal_eval};
 pub use pattern::{pattern, without};
-pub use random::Random;
 pub use repr::{float_repr, repr, str_of};
 pub use text::{WORD, is_lower, is_space, is_upper, split, strip};
 

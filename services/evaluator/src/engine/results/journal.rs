@@ -28,6 +28,22 @@ pub struct Answered {
     pub truncated: usize,
 }
 
+/// What a journal holds, which is not written to.
+pub struct Answers(HashMap<usize, Answered>);
+
+impl Answers {
+    /// Reads a task's journal; one of another evaluation is an error.
+    pub fn read(path: &Path, header: &Map<String, Value>) -> Result<Self> {
+        let file = File::open(path).map_err(Error::io(path))?;
+        Ok(Self(read(path, &file, header)?.0))
+    }
+
+    /// What a row was answered, whatever was asked.
+    pub fn of(&self, doc_id: usize) -> Option<&Answered> {
+        self.0.get(&doc_id)
+    }
+}
+
 /// An open journal and what it held when it was opened.
 pub struct Journal {
     path: PathBuf,

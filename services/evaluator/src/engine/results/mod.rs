@@ -4,6 +4,6 @@ mod journal;
 mod samples;
 mod summary;
 
-pub use journal::{Answered, Journal};
+pub use journal::{Answered, Answers, Journal};
 pub use samples::{Sample, write_samples};
 pub use summary::{RunFacts, Score, Scores, TaskSummary, results_json};

@@ -1,9 +1,11 @@
 //! From rows to one figure (`lm_eval/api/metrics.py`).
 
+use anneal_comparison::standard_error;
+
 use super::classification::{brier, f1, matthews};
 use super::corpus;
 use super::metrics::Metric;
-use super::stderr::{bootstrap, standard_error};
+use super::stderr::bootstrap;
 
 /// How rows are put together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,4 +22,3 @@ pub use filters::Pipeline;
 pub use group::{Member, group_scores};
 pub use metrics::{Metric, MetricOf, metrics_of, score_row};
 pub use response::{Filtered, Response};
-pub use stderr::{resampled, standard_error};

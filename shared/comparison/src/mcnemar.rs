@@ -1,7 +1,7 @@
 //! McNemar's exact test (McNemar 1947): of the samples that changed, is right to wrong as likely as wrong to right?
 
 /// The two-sided probability of a split at least as uneven, were both directions equally likely; 1 when nothing changed.
-pub(super) fn exact_p(right_to_wrong: usize, wrong_to_right: usize) -> f64 {
+pub(crate) fn exact_p(right_to_wrong: usize, wrong_to_right: usize) -> f64 {
     let n = (right_to_wrong + wrong_to_right) as f64;
     let few = right_to_wrong.min(wrong_to_right);
     // The logarithm of the binomial probability of k in n at a half: the probability itself may be too small for a double.

@@ -2,12 +2,14 @@
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-use super::folder::Evaluation;
-use super::pairs::Pairs;
+use crate::evaluation::Evaluation;
+use crate::hash::Hash;
+use crate::pairs::Pairs;
 
 /// Something that differs and may move a score.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Cause {
     /// What differs, such as `chat_template`.
     pub what: String,
@@ -45,7 +47,7 @@ const TASK_SETTINGS: [(&str, &str, Option<&str>, &str); 5] = [
 const SILENT_FIELDS: [&str; 5] = ["task_alias", "tag", "metadata", "num_fewshot", "dataset_kwargs"];
 
 /// The settings of the two evaluations that differ.
-pub(super) fn of_evaluations(a: &Evaluation, b: &Evaluation) -> Vec<Cause> {
+pub(crate) fn of_evaluations(a: &Evaluation, b: &Evaluation) -> Vec<Cause> {
     let at = |evaluation: &Evaluation, place| evaluation.results.pointer(place).cloned().unwrap_or_default();
     SETTINGS
         .iter()
@@ -56,7 +58,7 @@ pub(super) fn of_evaluations(a: &Evaluation, b: &Evaluation) -> Vec<Cause> {
 }
 
 /// What differs between two evaluations of one task.
-pub(super) fn of_task(task: &str, a: &Evaluation, b: &Evaluation, pairs: &Pairs) -> Vec<Cause> {
+pub(crate) fn of_task(task: &str, a: &Evaluation, b: &Evaluation, pairs: &Pairs) -> Vec<Cause> {
     let setting = |evaluation: &Evaluation, section: &str, field: Option<&str>| {
         let value = &evaluation.results[section][task];
         field.map_or(value, |field| &value[field]).clone()
@@ -124,7 +126,7 @@ fn content(pairs: &Pairs) -> Vec<Cause> {
 fn hashes<'a>(
     what: &str,
     noun: &str,
-    mut different: impl Iterator<Item = (usize, &'a String, &'a String)>,
+    mut different: impl Iterator<Item = (usize, &'a Hash, &'a Hash)>,
 ) -> Option<Cause> {
     let (doc_id, a, b) = different.next()?;
     let count = 1 + different.count();

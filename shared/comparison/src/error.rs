@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use anneal_contracts::engine::ExitKind;
-
 /// Why two evaluations cannot be compared.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -33,17 +31,12 @@ pub enum Error {
         /// The tasks of the second.
         b: String,
     },
-    /// The comparison cannot be written.
-    #[error("the comparison cannot be written: {0}")]
-    Output(std::io::Error),
-}
-
-impl Error {
-    /// The exit status, as the engine's.
-    pub fn exit(&self) -> ExitKind {
-        match self {
-            Self::Output(_) => ExitKind::Failed,
-            _ => ExitKind::BadInput,
-        }
-    }
+    /// There are more samples than a comparison holds in memory.
+    #[error("the evaluations hold more than {most} samples up to task {task}: compare evaluations of fewer")]
+    TooMany {
+        /// The task that has too many.
+        task: String,
+        /// What is compared at most.
+        most: usize,
+    },
 }

@@ -1,23 +1,23 @@
-//! The whole comparison: both sides, why they may differ, every task and group.
+//! The whole comparison: why the two may differ, every task and group.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::causes::{self, Cause};
-use super::error::Error;
-use super::folder::Evaluation;
-use super::metric::{MetricComparison, Point};
-use super::pairs::Pairs;
+use crate::causes::{self, Cause};
+use crate::error::Error;
+use crate::evaluation::Evaluation;
+use crate::metric::{MetricComparison, Point};
+use crate::pairs::Pairs;
+use crate::sample::Names;
+
+/// Samples of one evaluation that are compared at most: so many take a few hundred megabytes.
+const MOST_SAMPLES: usize = 500_000;
 
 /// Two evaluations, compared.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Comparison {
-    /// The first evaluation.
-    pub a: Side,
-    /// The second.
-    pub b: Side,
     /// Settings of the whole evaluations that differ.
     pub causes: Vec<Cause>,
     /// Tasks that both have.
@@ -31,19 +31,8 @@ pub struct Comparison {
     pub only_in_b: Vec<String>,
 }
 
-/// One of the two evaluations.
-#[derive(Clone, Debug, Serialize)]
-pub struct Side {
-    /// Its folder.
-    pub folder: String,
-    /// The model as its spec named it.
-    pub model: Value,
-    /// When it ran, in seconds of Unix time.
-    pub date: Value,
-}
-
 /// A task of both evaluations.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct TaskComparison {
     /// What differs in this task alone.
     pub causes: Vec<Cause>,
@@ -60,44 +49,45 @@ pub struct TaskComparison {
 /// The points of each metric of a task.
 type Points = BTreeMap<String, Vec<Point>>;
 
-impl Comparison {
-    /// Compares two evaluations.
-    pub(super) fn of(a: &Evaluation, b: &Evaluation) -> Result<Self, Error> {
-        let (only_in_a, common): (Vec<String>, Vec<String>) =
-            a.tasks().map(str::to_owned).partition(|task| b.tasks().all(|other| other != task));
-        let only_in_b = b.tasks().filter(|task| a.tasks().all(|other| other != *task)).map(str::to_owned);
-        if common.is_empty() {
-            let names = |evaluation: &Evaluation| evaluation.tasks().collect::<Vec<_>>().join(", ");
-            return Err(Error::NoCommonTask { a: names(a), b: names(b) });
-        }
-        let mut tasks = BTreeMap::new();
-        let mut points = BTreeMap::new();
-        for task in common {
-            let pairs = Pairs::of(a.samples(&task)?, b.samples(&task)?);
-            let own = points_of(&pairs);
-            tasks.insert(task.clone(), TaskComparison::of(&task, a, b, &pairs, &own));
-            points.insert(task, own);
-        }
-        Ok(Self {
-            a: Side::of(a),
-            b: Side::of(b),
-            causes: causes::of_evaluations(a, b),
-            tasks,
-            groups: groups(a, b, &points),
-            only_in_a,
-            only_in_b: only_in_b.collect(),
-        })
+/// Compares two evaluations.
+pub fn compare(a: &Evaluation, b: &Evaluation) -> Result<Comparison, Error> {
+    let (only_in_a, common): (Vec<String>, Vec<String>) =
+        a.tasks().map(str::to_owned).partition(|task| b.tasks().all(|other| other != task));
+    let only_in_b = b.tasks().filter(|task| a.tasks().all(|other| other != *task)).map(str::to_owned);
+    if common.is_empty() {
+        let names = |evaluation: &Evaluation| evaluation.tasks().collect::<Vec<_>>().join(", ");
+        return Err(Error::NoCommonTask { a: names(a), b: names(b) });
     }
+    let mut tasks = BTreeMap::new();
+    let mut points = BTreeMap::new();
+    let mut room = MOST_SAMPLES;
+    for task in common {
+        let pairs = pairs_of(&task, a, b, room)?;
+        room = room.saturating_sub(pairs.both.len() + pairs.only_a.len());
+        let own = points_of(&pairs);
+        tasks.insert(task.clone(), TaskComparison::of(&task, a, b, &pairs, &own));
+        points.insert(task, own);
+    }
+    Ok(Comparison {
+        causes: causes::of_evaluations(a, b),
+        tasks,
+        groups: groups(a, b, &points),
+        only_in_a,
+        only_in_b: only_in_b.collect(),
+    })
 }
 
-impl Side {
-    fn of(evaluation: &Evaluation) -> Self {
-        Self {
-            folder: evaluation.folder.display().to_string(),
-            model: evaluation.results["model_name"].clone(),
-            date: evaluation.results["date"].clone(),
+/// The samples of a task; the first evaluation may have so many.
+fn pairs_of(task: &str, a: &Evaluation, b: &Evaluation, room: usize) -> Result<Pairs, Error> {
+    let mut names = Names::default();
+    let mut samples = Vec::new();
+    for sample in a.samples(task, &mut names)? {
+        if samples.len() == room {
+            return Err(Error::TooMany { task: task.to_owned(), most: MOST_SAMPLES });
         }
+        samples.push(sample?);
     }
+    Pairs::of(samples, b.samples(task, &mut names)?)
 }
 
 impl TaskComparison {
@@ -107,7 +97,7 @@ impl TaskComparison {
             causes: causes::of_task(task, a, b, pairs),
             samples: pairs.both.len(),
             same_prompt: same().count(),
-            other_answer: same().filter(|(a, b)| a.resps != b.resps).count(),
+            other_answer: same().filter(|(a, b)| a.answers_hash != b.answers_hash).count(),
             metrics: metrics(task, a, b, points, true),
         }
     }
@@ -119,7 +109,7 @@ fn points_of(pairs: &Pairs) -> Points {
         .into_iter()
         .map(|name| {
             let (metric, filter) = name.split_once(',').unwrap_or((&name, ""));
-            let own = pairs.both.iter().filter(|(a, _)| a.filter == filter);
+            let own = pairs.both.iter().filter(|(a, _)| *a.filter == *filter);
             let points = own.filter_map(|(a, b)| Point::of(metric, a, b)).collect();
             (name, points)
         })

@@ -2,14 +2,15 @@
 
 use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::folder::Sample;
-use super::interval::{Interval, interval};
-use super::mcnemar::exact_p;
-use crate::engine::scoring::standard_error;
+use crate::interval::{Interval, interval};
+use crate::mcnemar::exact_p;
+use crate::resampling::standard_error;
+use crate::sample::Sample;
 
 /// One metric of two evaluations, over the samples that both have.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct MetricComparison {
     /// Pairs of samples.
     pub samples: usize,
@@ -36,7 +37,7 @@ pub struct MetricComparison {
 }
 
 /// Samples that turned right or wrong.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Flips {
     /// Right in the first, wrong in the second.
     pub right_to_wrong: Samples,
@@ -51,7 +52,7 @@ pub struct Flips {
 }
 
 /// Samples by number.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Samples {
     /// How many.
     pub count: usize,
@@ -61,7 +62,7 @@ pub struct Samples {
 }
 
 /// A sample whose value changed.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Changed {
     /// Its `doc_id` in the first evaluation.
     pub doc_id: usize,
@@ -78,9 +79,17 @@ struct Part {
     units: f64,
 }
 
+/// One sample's value of one metric.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Measured {
+    part: Part,
+    /// It is one number, not several.
+    single: bool,
+}
+
 /// One sample's value in both evaluations.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Point {
+pub(crate) struct Point {
     doc_id: usize,
     a: Part,
     b: Part,
@@ -89,11 +98,10 @@ pub(super) struct Point {
 }
 
 impl Point {
-    /// A metric of a pair of samples; `None` when it is not a number or a list of truths, or not in both.
-    pub(super) fn of(metric: &str, a: &Sample, b: &Sample) -> Option<Self> {
-        let (first, single) = part(metric, a.values.get(metric)?)?;
-        let (second, _) = part(metric, b.values.get(metric)?)?;
-        Some(Self { doc_id: a.doc_id, a: first, b: second, single })
+    /// A metric of a pair of samples; `None` when it is not in both.
+    pub(crate) fn of(metric: &str, a: &Sample, b: &Sample) -> Option<Self> {
+        let (first, second) = (a.metric(metric)?, b.metric(metric)?);
+        Some(Self { doc_id: a.doc_id, a: first.part, b: second.part, single: first.single })
     }
 
     fn truths(&self) -> Option<(bool, bool)> {
@@ -104,6 +112,14 @@ impl Point {
             _ => None,
         };
         Some((truth(self.a)?, truth(self.b)?))
+    }
+}
+
+impl Measured {
+    /// The value of a metric; `None` when it is no number, no sum with its weight and no list of truths.
+    pub(crate) fn of(metric: &str, value: &Value) -> Option<Self> {
+        let (part, single) = part(metric, value)?;
+        Some(Self { part, single })
     }
 }
 
@@ -127,7 +143,7 @@ fn part(metric: &str, value: &Value) -> Option<(Part, bool)> {
 
 impl MetricComparison {
     /// Compares points; `None` without any. With `ids` the samples are named.
-    pub(super) fn of(points: &[Point], figures: (Option<f64>, Option<f64>), ids: bool) -> Option<Self> {
+    pub(crate) fn of(points: &[Point], figures: (Option<f64>, Option<f64>), ids: bool) -> Option<Self> {
         if points.is_empty() {
             return None;
         }

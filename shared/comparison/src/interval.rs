@@ -2,16 +2,21 @@
 //! both evaluations does not widen it.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::engine::scoring::resampled;
+use crate::resampling::resampled;
 
-/// Resamples drawn.
-const RESAMPLES: usize = 10_000;
+/// Resamples drawn of few samples.
+const MOST_RESAMPLES: usize = 10_000;
+/// Resamples drawn of however many samples.
+const LEAST_RESAMPLES: usize = 1_000;
+/// Draws of single samples in all, as far as that leaves enough resamples: about a second's work.
+const DRAWS: usize = 100_000_000;
 /// Share of the resamples inside the interval.
 const LEVEL: f64 = 0.95;
 
 /// Between which values most resampled differences lie.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Interval {
     /// Share of the resampled differences inside.
     pub level: f64,
@@ -24,19 +29,25 @@ pub struct Interval {
 }
 
 /// The interval of `statistic` over resamples of pairs; `None` below two pairs.
-pub(super) fn interval<T: Sync>(pairs: &[T], statistic: impl Fn(&[&T]) -> f64 + Sync) -> Option<Interval> {
+pub(crate) fn interval<T: Sync>(pairs: &[T], statistic: impl Fn(&[&T]) -> f64 + Sync) -> Option<Interval> {
     if pairs.len() < 2 {
         return None;
     }
-    let mut draws = resampled(pairs, RESAMPLES, statistic);
+    let resamples = resamples(pairs.len());
+    let mut draws = resampled(pairs, resamples, statistic);
     draws.sort_by(f64::total_cmp);
     let outside = (1.0 - LEVEL) / 2.0;
     Some(Interval {
         level: LEVEL,
         low: quantile(&draws, outside),
         high: quantile(&draws, 1.0 - outside),
-        resamples: RESAMPLES,
+        resamples,
     })
+}
+
+/// How many resamples of so many pairs: whole chunks of the generator's, fewer where each takes long.
+fn resamples(pairs: usize) -> usize {
+    (DRAWS / pairs / LEAST_RESAMPLES * LEAST_RESAMPLES).clamp(LEAST_RESAMPLES, MOST_RESAMPLES)
 }
 
 /// Between the two nearest of sorted values, as numpy's default.
@@ -59,6 +70,14 @@ mod tests {
         for (share, value) in [(0.025, 1.075), (0.5, 3.0), (0.975, 7.7)] {
             assert!((quantile(&sorted, share) - value).abs() < 1e-12);
         }
+    }
+
+    #[test]
+    fn many_samples_are_resampled_less_often() {
+        assert_eq!(
+            [2, 10_000, 30_000, 100_000, 5_000_000].map(resamples),
+            [10_000, 10_000, 3_000, 1_000, 1_000]
+        );
     }
 
     #[test]
