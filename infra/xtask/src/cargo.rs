@@ -1,6 +1,7 @@
 //! Where things are, and how cargo is called.
 
 use std::{
+    ffi::OsStr,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -36,7 +37,19 @@ pub(crate) fn build_release() -> Result<()> {
 /// Runs cargo and fails with it.
 pub(crate) fn cargo(arguments: &[&str]) -> Result<()> {
     say(&format!("cargo {}", arguments.join(" ")));
-    run(Command::new(program()).args(arguments).current_dir(root()))
+    let mut command = Command::new(program());
+    command.args(arguments).current_dir(root());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| describes_a_package(name)) {
+        command.env_remove(name);
+    }
+    run(&mut command)
+}
+
+/// What cargo tells the program it runs about that program's own package. Build scripts watch these: handed on to another cargo,
+/// they would have everything above such a script built anew, as often as xtask and cargo itself are called in turn.
+fn describes_a_package(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Runs a command and fails with it; it ends when we do.
@@ -55,4 +68,22 @@ pub(crate) fn say(what: &str) {
 
 pub(crate) fn program() -> std::ffi::OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_names_a_package_is_kept_back() {
+        for (name, described) in [
+            ("CARGO_PKG_NAME", true),
+            ("CARGO_MANIFEST_DIR", true),
+            ("CARGO_TARGET_DIR", false),
+            ("CARGO_INCREMENTAL", false),
+            ("PATH", false),
+        ] {
+            assert_eq!(describes_a_package(OsStr::new(name)), described, "{name}");
+        }
+    }
 }

@@ -23,7 +23,7 @@ pub enum Weight {
 }
 
 /// Parameters without a format of their own: a norm's weight, a bias, an adapter's matrix.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub enum Vector {
     /// With a gradient.
     Trainable(Var),
