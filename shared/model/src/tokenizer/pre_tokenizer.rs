@@ -137,8 +137,7 @@ impl PreTokenizer {
         gpt4_like(r"\p{N}")
     }
 
-    /// Patterns that cut before a letter behind a line's end, and before a single space between a printable ASCII character and an
-    /// ASCII letter.
+    /// Patterns that cut where [`super::words`] does.
     pub(super) fn word_patterns() -> Vec<String> {
         let mut patterns = vec![GPT2.to_owned(), SEED_CODER.to_owned()];
         patterns.extend([r"\p{N}", r"\p{N}{1,3}", r"\p{N}+"].map(gpt4_like));
