@@ -2,8 +2,8 @@
 //!
 //! The common byte-level tokenizers cut every text before an ASCII letter behind a single line feed, and before a single space and
 //! such a letter, where a printable ASCII character comes first, and merge nothing across a cut. (Behind more white space the end of
-//! a text and a letter are not cut alike.) So the ids of a text are those of its pieces
-//! between such places, end to end, and running text repeats its pieces.
+//! a text and a letter are not cut alike.) So the ids of a text are those of its pieces between such places, end to end, and
+//! running text repeats its pieces.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,6 +15,8 @@ use super::pre_tokenizer::PreTokenizer;
 
 /// Longer pieces are not remembered.
 const LONGEST: usize = 48;
+/// A pattern that cuts numbers alone, beside one that cuts words.
+const DIGITS: &str = r"\p{N}{1,3}";
 /// Pieces remembered before all are forgotten.
 const MOST_PIECES: usize = 1 << 16;
 
@@ -111,31 +113,40 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether a pre-tokenizer makes every cut of [`pieces`]. Steps work on what the one before left, so one that does is enough, as long as
-/// the others change no text before it.
+/// Whether a pre-tokenizer makes every cut of [`pieces`], and treats a piece alone as it does within its text. Steps work on what the
+/// one before left, so one that cuts is enough, as long as none before it turns spaces into letters (as `ByteLevel` does).
 fn cuts_words(step: &Value) -> bool {
     match step["type"].as_str() {
         Some("Sequence") => {
             let steps = step["pretokenizers"].as_array().map_or(&[][..], Vec::as_slice);
-            steps.iter().all(keeps_text) && steps.iter().any(cuts_words)
+            let cut = steps.iter().position(cuts_words);
+            let before = &steps[..cut.unwrap_or(0)];
+            cut.is_some()
+                && steps.iter().all(is_local)
+                && before.iter().all(|step| step["type"] != "ByteLevel")
         }
-        Some("ByteLevel") => keeps_text(step) && step["use_regex"] == true,
-        Some("Split") => {
-            let pattern = step["pattern"]["Regex"].as_str();
-            keeps_text(step)
-                && pattern.is_some_and(|pattern| PreTokenizer::word_patterns().contains(&pattern.to_owned()))
-        }
+        Some("ByteLevel") => is_local(step) && step["use_regex"] == true,
+        Some("Split") => is_local(step) && pattern(step) != Some(DIGITS),
         _ => false,
     }
 }
 
-fn keeps_text(step: &Value) -> bool {
+/// Whether a step does to a piece what it does to that part of the text. A pattern that nobody looked at may see the text's end.
+fn is_local(step: &Value) -> bool {
     match step["type"].as_str() {
         Some("ByteLevel") => step["add_prefix_space"] == false,
-        Some("Split") => step["behavior"] == "Isolated" && step["invert"] == false,
+        Some("Split") => {
+            let known =
+                |pattern| pattern == DIGITS || PreTokenizer::word_patterns().iter().any(|p| p == pattern);
+            step["behavior"] == "Isolated" && step["invert"] == false && pattern(step).is_some_and(known)
+        }
         Some("Digits") => true,
         _ => false,
     }
+}
+
+fn pattern(split: &Value) -> Option<&str> {
+    split["pattern"]["Regex"].as_str()
 }
 
 #[cfg(test)]
@@ -200,7 +211,13 @@ mod tests {
             json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false});
         let metaspace =
             json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": true});
-        for pre in [&prefixed, &uncut, &metaspace, &Value::Null] {
+        let split = |pattern: &str| json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
+        let sequence = |steps: &[Value]| json!({"type": "Sequence", "pretokenizers": steps});
+        let word = split(&PreTokenizer::plain_pattern());
+        let too_late = sequence(&[uncut.clone(), word.clone()]);
+        let sees_the_end = sequence(&[split(r"\s+$"), word, uncut.clone()]);
+        let digits_alone = sequence(&[split(DIGITS), uncut.clone()]);
+        for pre in [&prefixed, &uncut, &metaspace, &too_late, &sees_the_end, &digits_alone, &Value::Null] {
             assert!(Words::of(&tokenizer(pre, &Value::Null)).is_none(), "{pre}");
         }
         let lower = json!({"type": "Lowercase"});
