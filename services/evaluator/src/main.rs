@@ -12,7 +12,7 @@ use anneal_evaluator::{
     engine::{self, Stop},
     service::Evaluation,
 };
-use anneal_runtime::confine;
+use anneal_runtime::{confine, memory};
 use clap::{Parser, Subcommand};
 
 /// Scores language models.
@@ -49,7 +49,10 @@ fn main() -> anyhow::Result<ExitCode> {
     // An engine child gives up what it does not need before it reads anything.
     confine::from_environment()?;
     let ending = match Arguments::parse().command {
-        Command::Run { spec } => engine::run(&spec, Box::new(io::stdout()), &Stop::on_signal()?),
+        Command::Run { spec } => {
+            memory::keep_freed_memory();
+            engine::run(&spec, Box::new(io::stdout()), &Stop::on_signal()?)
+        }
         Command::Compare { a, b } => compare::run(&a, &b, &mut io::stdout(), &mut io::stderr()),
         Command::Serve { config } => {
             anneal_worker::serve("evaluator", config.as_deref(), Evaluation::new)?;

@@ -5,7 +5,7 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anneal_runtime::confine;
+use anneal_runtime::{confine, memory};
 use anneal_trainer::{
     engine::{self, Stop},
     service::Training,
@@ -40,6 +40,7 @@ fn main() -> anyhow::Result<ExitCode> {
     confine::from_environment()?;
     match Arguments::parse().command {
         Command::Run { spec } => {
+            memory::keep_freed_memory();
             let stop = Stop::on_signal()?;
             let ending = engine::run(&spec, Box::new(std::io::stdout()), &stop);
             Ok(ExitCode::from(ending.status()))

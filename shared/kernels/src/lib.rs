@@ -11,6 +11,7 @@
 
 mod adamw;
 mod attention;
+mod bf16_cells;
 mod buffers;
 mod compose;
 mod compute;

@@ -3,33 +3,20 @@
 //!
 //! The peer is `run_eval.py` of the folder `--peers`; `--data` is what its `prepare_data.py` wrote.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use serde_json::{Value, json};
 
-use super::pairs::{Figure, in_turn, timed_lines};
+use super::pairs::{Figure, Sides, in_turn, timed_lines};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask bench eval --", no_binary_name = true)]
 struct Arguments {
-    /// The Python that has lm-evaluation-harness.
-    #[arg(long)]
-    python: PathBuf,
-    /// The folder with `run_eval.py` and `tasks/`.
-    #[arg(long)]
-    peers: PathBuf,
-    /// The folder with the tasks' data files.
-    #[arg(long)]
-    data: PathBuf,
-    /// A Hugging Face folder.
-    #[arg(long)]
-    model: PathBuf,
+    /// `--peers` has `run_eval.py` and `tasks/`, `--data` the tasks' data files.
+    #[command(flatten)]
+    sides: Sides,
     /// Tasks, by their file names in `tasks/`.
     #[arg(long = "task", default_values_t = ["arc_easy".to_owned(), "hellaswag".to_owned(), "wikitext".to_owned(), "gsm8k".to_owned()])]
     tasks: Vec<String>,
@@ -42,11 +29,6 @@ struct Arguments {
     /// Context of the model, where it is to be shorter than its own.
     #[arg(long)]
     max_length: Option<u64>,
-    /// How often each side runs.
-    #[arg(long, default_value_t = 2)]
-    runs: usize,
-    #[arg(long, default_value_t = 2)]
-    threads: usize,
 }
 
 /// Runs the benchmark and prints a table for each task.
@@ -57,7 +39,7 @@ pub(super) fn run(programs: &Path, rest: &[String]) -> Result<()> {
     let outcome = arguments.tasks.iter().try_for_each(|task| {
         in_turn(
             task,
-            arguments.runs,
+            arguments.sides.runs,
             || ours(programs, &arguments, task, &folder),
             || peer(&arguments, task, &folder),
         )
@@ -70,9 +52,9 @@ fn ours(programs: &Path, arguments: &Arguments, task: &str, folder: &Path) -> Re
     let output = folder.join("output");
     let _ = fs::remove_dir_all(&output);
     let spec = json!({
-        "model": arguments.model, "precision": "fp32", "threads": arguments.threads, "max_length": arguments.max_length,
+        "model": arguments.sides.model, "precision": "fp32", "threads": arguments.sides.threads, "max_length": arguments.max_length,
         "bootstrap_iterations": 1000, "output_dir": output,
-        "tasks": [{"name": arguments.peers.join("tasks").join(format!("{task}.yaml")), "dataset": arguments.data,
+        "tasks": [{"name": arguments.sides.peers.join("tasks").join(format!("{task}.yaml")), "dataset": arguments.sides.data,
                    "limit": arguments.limit}],
     });
     let path = folder.join("spec.json");
@@ -89,11 +71,10 @@ fn ours(programs: &Path, arguments: &Arguments, task: &str, folder: &Path) -> Re
 
 fn peer(arguments: &Arguments, task: &str, folder: &Path) -> Result<Vec<Figure>> {
     let out = folder.join("peer.json");
-    let mut command = Command::new(&arguments.python);
-    command.arg(arguments.peers.join("run_eval.py")).arg("--model").arg(&arguments.model);
-    command.arg("--data").arg(&arguments.data).arg("--out").arg(&out).arg("--no-samples");
+    let mut command = arguments.sides.program("run_eval.py");
+    command.arg("--data").arg(&arguments.sides.data).arg("--out").arg(&out).arg("--no-samples");
     command.args(["--task", &format!("local_{task}"), "--limit", &arguments.limit.to_string()]);
-    command.args(["--batch", &arguments.batch.to_string(), "--threads", &arguments.threads.to_string()]);
+    command.args(["--batch", &arguments.batch.to_string()]);
     if let Some(length) = arguments.max_length {
         command.args(["--max-length", &length.to_string()]);
     }

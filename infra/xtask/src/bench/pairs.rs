@@ -2,14 +2,50 @@
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
+    path::PathBuf,
     process::{Command, Stdio},
     time::Instant,
 };
 
 use anyhow::{Context as _, Result, bail};
+use clap::Args;
 use serde_json::Value;
 
 use crate::cargo::say;
+
+/// What every comparison with a Python peer needs.
+#[derive(Args)]
+pub(super) struct Sides {
+    /// The Python that has the peer's packages.
+    #[arg(long)]
+    pub(super) python: PathBuf,
+    /// The folder with the peer's program.
+    #[arg(long)]
+    pub(super) peers: PathBuf,
+    /// The folder with the data.
+    #[arg(long)]
+    pub(super) data: PathBuf,
+    /// A Hugging Face folder.
+    #[arg(long)]
+    pub(super) model: PathBuf,
+    /// How often each side runs.
+    #[arg(long, default_value_t = 2)]
+    pub(super) runs: usize,
+    /// CPU threads of each side.
+    #[arg(long, default_value_t = 2)]
+    pub(super) threads: usize,
+}
+
+impl Sides {
+    /// A program of the peer's folder, with what all of them take. While it waits it leaves the processor to others, so that
+    /// two threads do not spin against each other on a busy machine.
+    pub(super) fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(&self.python);
+        command.arg(self.peers.join(name)).arg("--model").arg(&self.model);
+        command.args(["--threads", &self.threads.to_string()]).env("OMP_WAIT_POLICY", "passive");
+        command
+    }
+}
 
 /// A figure by name, such as `samples/s`.
 pub(super) type Figure = (&'static str, f64);

@@ -13,35 +13,22 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 
-use super::pairs::{Figure, in_turn, timed_lines};
+use super::pairs::{Figure, Sides, in_turn, timed_lines};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask bench train --", no_binary_name = true)]
 struct Arguments {
-    /// The Python that has PyTorch, transformers, TRL and PEFT.
-    #[arg(long)]
-    python: PathBuf,
-    /// The folder with `peer_train.py`.
-    #[arg(long)]
-    peers: PathBuf,
-    /// The folder with `sft/alpaca_en_demo.json`, `preference/dpo_en_demo.json` and `wiki_demo/wiki_demo.txt`.
-    #[arg(long)]
-    data: PathBuf,
-    /// A Hugging Face folder.
-    #[arg(long)]
-    model: PathBuf,
+    /// `--peers` has `peer_train.py`; `--data` has `sft/alpaca_en_demo.json`, `preference/dpo_en_demo.json` and
+    /// `wiki_demo/wiki_demo.txt`.
+    #[command(flatten)]
+    sides: Sides,
     /// What to train; all when none is named.
     #[arg(long = "case", value_enum)]
     cases: Vec<Case>,
-    /// Rows of an epoch.
+    /// Rows that are trained on, once; of the pretraining text, packed sequences.
     #[arg(long, default_value_t = 24)]
     rows: usize,
-    /// How often each side runs.
-    #[arg(long, default_value_t = 2)]
-    runs: usize,
-    #[arg(long, default_value_t = 2)]
-    threads: usize,
-    /// More arguments of the peer, such as `--packing` or `--checkpointing=off`.
+    /// More arguments of the peer, which go before ours: `--engine=loop`, `--checkpointing=off`, or `--packing` with `--steps=0`.
     #[arg(long = "peer", allow_hyphen_values = true)]
     peer: Vec<String>,
 }
@@ -89,11 +76,11 @@ pub(super) fn run(programs: &Path, rest: &[String]) -> Result<()> {
 }
 
 fn measure(programs: &Path, arguments: &Arguments, case: Case, folder: &Path) -> Result<()> {
-    let data = rows(&arguments.data.join(case.file()), arguments.rows, folder)?;
+    let data = rows(&arguments.sides.data.join(case.file()), arguments.rows, folder)?;
     let what = format!("{case:?}");
     in_turn(
         &what,
-        arguments.runs,
+        arguments.sides.runs,
         || ours(programs, arguments, case, &data, folder),
         || peer(arguments, case, &data),
     )
@@ -125,9 +112,9 @@ fn ours(
     let output = folder.join("output");
     let _ = fs::remove_dir_all(&output);
     let spec = json!({
-        "task_type": task_type, "method": method, "precision": "bf16", "device": "cpu", "threads": arguments.threads,
-        "model": arguments.model, "dataset": data, "split": [100, 0, 0], "shuffle": false, "sequence_length": length,
-        "packing": case == Case::Pretrain, "epochs": 1, "micro_batch_size": batch, "global_batch_size": batch,
+        "task_type": task_type, "method": method, "precision": "bf16", "device": "cpu", "threads": arguments.sides.threads,
+        "model": arguments.sides.model, "dataset": data, "split": [100, 0, 0], "shuffle": false, "sequence_length": length,
+        "packing": case == Case::Pretrain, "epochs": 1, "max_steps": arguments.rows / batch, "micro_batch_size": batch, "global_batch_size": batch,
         "optimizer": {"learning_rate": rate, "schedule": "linear"}, "save_interval": 1_000_000, "output_dir": output,
     });
     let path = folder.join("spec.json");
@@ -142,30 +129,17 @@ fn ours(
     if seconds <= 0.0 {
         bail!("the engine reported no steps");
     }
-    let samples = if case == Case::Pretrain { sum("tokens") / length as f64 } else { arguments.rows as f64 };
+    let samples = (arguments.rows / batch * batch) as f64;
     Ok(figures(samples / seconds, sum("tokens") / seconds, peak / 1e6))
 }
 
 fn peer(arguments: &Arguments, case: Case, data: &Path) -> Result<Vec<Figure>> {
     let (task_type, method, batch, length, rate) = case.shape();
-    let mut command = Command::new(&arguments.python);
-    command.arg(arguments.peers.join("peer_train.py")).args([
-        "--engine",
-        "trl",
-        "--precision",
-        "bf16",
-        "--steps",
-        "0",
-    ]);
-    command.args(["--method", task_type, "--tuning", method]).arg("--model").arg(&arguments.model);
-    command.arg("--data").arg(data).args([
-        "--rows",
-        &arguments.rows.to_string(),
-        "--batch",
-        &batch.to_string(),
-    ]);
-    command.args(["--max-len", &length.to_string(), "--lr", &rate.to_string()]);
-    command.args(["--threads", &arguments.threads.to_string()]).args(&arguments.peer);
+    let mut command = arguments.sides.program("peer_train.py");
+    command.args(["--engine", "trl", "--precision", "bf16", "--method", task_type, "--tuning", method]);
+    command.arg("--data").arg(data).args(["--batch", &batch.to_string()]);
+    command.args(["--steps", &(arguments.rows / batch).to_string(), "--max-len", &length.to_string()]);
+    command.args(["--lr", &rate.to_string()]).args(&arguments.peer);
     let lines = timed_lines(&mut command)?;
     let summary = lines.iter().rev().find_map(|(_, line)| line.get("summary"));
     let summary = summary.context("the peer gave no summary")?;

@@ -3,6 +3,9 @@
 use super::forward::KEYS;
 use crate::{exponential::exp, isa::vectorized};
 
+/// Partial maxima and sums of a row: the length of a vector, and a divisor of [`KEYS`].
+const LANES: usize = 16;
+
 /// How many keys of the block starting at key `from` each of `rows` queries sees; the first query sees keys below `first_limit`.
 pub(super) fn causal_limits(first_limit: usize, rows: usize, from: usize) -> impl Iterator<Item = usize> {
     (first_limit..first_limit + rows).map(move |limit| limit.saturating_sub(from).min(KEYS))
@@ -20,22 +23,33 @@ pub(super) fn weigh_row(row: &mut [f32], limit: usize, scale: f32, max: &mut f32
 
 vectorized! {
     fn weigh(row: &mut [f32], limit: usize, scale: f32, max: &mut f32, sum: &mut f32) -> f32 {
-        let row: &mut [f32; KEYS] = row.try_into().expect("a row of a block");
-        let mut highest = [f32::NEG_INFINITY; 8];
-        for (n, x) in row.iter_mut().enumerate() {
-            *x = if n < limit { *x * scale } else { f32::NEG_INFINITY };
-            highest[n % 8] = if *x > highest[n % 8] { *x } else { highest[n % 8] };
+        for x in row.iter_mut() {
+            *x *= scale;
         }
-        let highest = highest.into_iter().fold(*max, f32::max);
+        row[limit..].fill(f32::NEG_INFINITY);
+        let mut lanes = [f32::NEG_INFINITY; LANES];
+        for block in row.as_chunks::<LANES>().0 {
+            for (lane, &x) in lanes.iter_mut().zip(block) {
+                *lane = if x > *lane { x } else { *lane };
+            }
+        }
+        let highest = lanes.into_iter().fold(*max, f32::max);
         let kept = exp(*max - highest);
-        let mut lanes = [0.0_f32; 8];
-        for (n, x) in row.iter_mut().enumerate() {
-            *x = exp(*x - highest);
-            lanes[n % 8] += *x;
+        let mut lanes = [0.0_f32; LANES];
+        for block in row.as_chunks_mut::<LANES>().0 {
+            for (lane, x) in lanes.iter_mut().zip(block) {
+                *x = exp(*x - highest);
+                *lane += *x;
+            }
         }
         *max = highest;
-        let pairs = [lanes[0] + lanes[4], lanes[1] + lanes[5], lanes[2] + lanes[6], lanes[3] + lanes[7]];
-        *sum = *sum * kept + ((pairs[0] + pairs[2]) + (pairs[1] + pairs[3]));
+        for half in [8, 4, 2, 1] {
+            let (low, high) = lanes.split_at_mut(half);
+            for (low, high) in low.iter_mut().zip(high) {
+                *low += *high;
+            }
+        }
+        *sum = *sum * kept + lanes[0];
         kept
     }
 }
@@ -53,11 +67,12 @@ vectorized! {
     /// From scores and `dp = grad · vᵀ` of one query: the weights `p = exp(scale · score - log_sum)` in place of the scores and
     /// `ds = scale · p · (dp - delta)` in place of `dp`; both 0 from `limit` on.
     pub(super) fn score_gradients(scores: &mut [f32], dp: &mut [f32], limit: usize, scale: f32, log_sum: f32, delta: f32) {
-        for (n, (score, dp)) in scores.iter_mut().zip(dp).enumerate() {
-            let p = if n < limit { exp(*score * scale - log_sum) } else { 0.0 };
-            let ds = if n < limit { (*dp - delta) * p * scale } else { 0.0 };
+        for (score, dp) in scores.iter_mut().zip(dp.iter_mut()) {
+            let p = exp(*score * scale - log_sum);
             *score = p;
-            *dp = ds;
+            *dp = (*dp - delta) * p * scale;
         }
+        scores[limit..].fill(0.0);
+        dp[limit..].fill(0.0);
     }
 }

@@ -1,7 +1,7 @@
 //! Tiles of bf16 in AMX's registers: 32 rows by one or two panels.
 //!
 //! A register holds 16 rows of 16 cells. `TDPBF16PS` adds to 16 by 16 sums the products of 16 cells (32 values of `k`): the even
-//! values' and the odd values' are summed apart, then added; denormals count as 0.
+//! values' and the odd values' are summed apart, then added; denormals count as 0. A tile that is added to carries on from there.
 #![allow(unsafe_code, reason = "the tile registers have no safe interface")]
 
 /// Rows of a packed panel of `a`: two registers.
@@ -18,20 +18,10 @@ pub(super) fn pack_rows<'a>(_height: usize, _row: impl Fn(usize) -> &'a [f32], _
 
 #[cfg(target_arch = "x86_64")]
 mod x86_64 {
-    use std::{
-        arch::{
-            asm,
-            x86_64::{
-                __m512bh, __m512i, _mm512_add_ps, _mm512_cvtne2ps_pbh, _mm512_loadu_ps,
-                _mm512_mask_storeu_epi32, _mm512_maskz_loadu_ps, _mm512_storeu_ps,
-            },
-        },
-        cell::Cell,
-        mem::transmute,
-    };
+    use std::{arch::asm, cell::Cell};
 
     use super::ROWS;
-    use crate::gemm::tile::NR;
+    use crate::{bf16_cells::join_neighbours, gemm::tile::NR};
 
     /// Cells of a block of either operand.
     const BLOCK: usize = ROWS * NR;
@@ -79,12 +69,20 @@ mod x86_64 {
         shape();
         // SAFETY: the caller's guarantee is that of all of these; `space` has 32 rows.
         unsafe {
-            if rows == ROWS && !add {
-                sums::<W>(k, a, b, c, ldc);
+            if rows == ROWS {
+                sums::<W>(k, a, b, c, ldc, add);
             } else {
                 let mut space = Sums([0.0; ROWS * 2 * NR]);
-                sums::<W>(k, a, b, space.0.as_mut_ptr(), W * NR);
-                take_over::<W>(rows, &space, c, ldc, add);
+                let width = W * NR;
+                if add {
+                    for (r, row) in space.0.chunks_mut(width).enumerate().take(rows) {
+                        std::ptr::copy_nonoverlapping(c.add(r * ldc), row.as_mut_ptr(), width);
+                    }
+                }
+                sums::<W>(k, a, b, space.0.as_mut_ptr(), width, add);
+                for (r, row) in space.0.chunks(width).enumerate().take(rows) {
+                    std::ptr::copy_nonoverlapping(row.as_ptr(), c.add(r * ldc), width);
+                }
             }
         }
     }
@@ -92,29 +90,21 @@ mod x86_64 {
     #[repr(C, align(64))]
     struct Sums([f32; ROWS * 2 * NR]);
 
-    /// `c (+)= sums` in so many rows.
-    #[target_feature(enable = "avx512f")]
-    unsafe fn take_over<const W: usize>(rows: usize, sums: &Sums, c: *mut f32, ldc: usize, add: bool) {
-        for (r, row) in sums.0.chunks(W * NR).enumerate().take(rows) {
-            for (w, sum) in row.chunks(NR).enumerate() {
-                // SAFETY: row `r` of the tile has `W · NR` floats, the caller's guarantee.
-                unsafe {
-                    let c = c.add(r * ldc + w * NR);
-                    let sum = _mm512_loadu_ps(sum.as_ptr());
-                    _mm512_storeu_ps(c, if add { _mm512_add_ps(_mm512_loadu_ps(c), sum) } else { sum });
-                }
-            }
-        }
-    }
-
-    /// Writes the sums of all 32 rows to `c`.
-    unsafe fn sums<const W: usize>(k: usize, a: *const f32, b: [*const f32; 2], c: *mut f32, ldc: usize) {
+    /// Writes the sums of all 32 rows to `c`, or adds to what is there.
+    unsafe fn sums<const W: usize>(
+        k: usize,
+        a: *const f32,
+        b: [*const f32; 2],
+        c: *mut f32,
+        ldc: usize,
+        add: bool,
+    ) {
         let (blocks, rest) = (k / NR, k % NR);
         // SAFETY: `a` and the panels of `b` hold `blocks` whole blocks; behind them `a` has 32 rows, and each panel groups, of the
         // cells that are left; `c` has 32 rows.
         unsafe {
             if blocks > 0 {
-                add_blocks::<W>(blocks, a, b, c, ldc, true);
+                add_blocks::<W>(blocks, a, b, c, ldc, !add);
             }
             if rest > 0 {
                 let mut left = [0.0_f32; BLOCK];
@@ -126,7 +116,7 @@ mod x86_64 {
                     std::ptr::copy_nonoverlapping(b.add(blocks * NR * NR), right.as_mut_ptr(), rest * NR);
                 }
                 let rights = [rights[0].as_ptr(), rights[1].as_ptr()];
-                add_blocks::<W>(1, left.as_ptr(), rights, c, ldc, blocks == 0);
+                add_blocks::<W>(1, left.as_ptr(), rights, c, ldc, blocks == 0 && !add);
             }
         }
     }
@@ -216,26 +206,11 @@ mod x86_64 {
             let values = block * 2 * NR..len.min((block + 1) * 2 * NR);
             for (r, out) in out.chunks_mut(width).enumerate() {
                 if r < height {
-                    // SAFETY: the instructions were detected with AMX.
-                    unsafe { pack_run(&row(r)[values.clone()], out) };
+                    join_neighbours(&row(r)[values.clone()], out);
                 } else {
                     out.fill(0.0);
                 }
             }
-        }
-    }
-
-    /// Rounds up to 32 values to bf16, two in a cell, a missing last one 0.
-    #[target_feature(enable = "avx512f,avx512bf16")]
-    unsafe fn pack_run(values: &[f32], out: &mut [f32]) {
-        let mask = |from: usize| ((1_u32 << values.len().saturating_sub(from).min(16)) - 1) as u16;
-        // SAFETY: masked loads and stores touch the values and cells that there are; the vector types are plain bits.
-        unsafe {
-            let low = _mm512_maskz_loadu_ps(mask(0), values.as_ptr());
-            let high = _mm512_maskz_loadu_ps(mask(16), values.as_ptr().wrapping_add(16));
-            let cells = transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(high, low));
-            let there = ((1_u32 << out.len()) - 1) as u16;
-            _mm512_mask_storeu_epi32(out.as_mut_ptr().cast(), there, cells);
         }
     }
 }

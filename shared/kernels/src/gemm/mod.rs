@@ -2,8 +2,9 @@
 //!
 //! The order of every sum is fixed by `k` alone: blocks of [`k_block`] products, each summed from 0 in the order of `k`
 //! (one fused multiply-add a product where the processor has it; bf16 operands two products at a time where it has AVX-512's
-//! bf16 products, and 32 at a time, the even and the odd ones apart, where it has AMX), added up in the order of the blocks. Neither the number of rows nor the number of threads, nor how the work
-//! is cut into tiles, changes a bit.
+//! bf16 products), added up in the order of the blocks. AMX takes bf16 operands 32 products at a time, the even and the odd ones
+//! apart, and carries on from the block before. Neither the number of rows nor the number of threads, nor how the work is cut
+//! into tiles, changes a bit.
 
 mod amx;
 mod block;
@@ -340,13 +341,14 @@ impl Work<'_> {
                     tile(height, cells, a.as_ptr(), rights, c, n, add);
                 } else {
                     let mut edge = [0.0_f32; MOST_ROWS * 2 * NR];
-                    tile(height, cells, a.as_ptr(), rights, edge.as_mut_ptr(), 2 * NR, false);
-                    for r in 0..height {
-                        for j in 0..width {
-                            let c = c.add(r * n + j);
-                            let sum = edge[r * 2 * NR + j];
-                            c.write(if add { c.read() + sum } else { sum });
+                    if add {
+                        for (r, row) in edge.chunks_mut(2 * NR).enumerate().take(height) {
+                            std::ptr::copy_nonoverlapping(c.add(r * n), row.as_mut_ptr(), width);
                         }
+                    }
+                    tile(height, cells, a.as_ptr(), rights, edge.as_mut_ptr(), 2 * NR, add);
+                    for (r, row) in edge.chunks(2 * NR).enumerate().take(height) {
+                        std::ptr::copy_nonoverlapping(row.as_ptr(), c.add(r * n), width);
                     }
                 }
             }

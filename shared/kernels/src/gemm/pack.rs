@@ -6,7 +6,12 @@ use super::{
     Matrix, Panels, amx,
     tile::{Kernel, Layout, NR},
 };
-use crate::{Compute, buffers::scratch, compute::round_bf16, isa::vectorized};
+use crate::{
+    Compute,
+    bf16_cells::{cell, join_neighbours},
+    buffers::scratch,
+    isa::vectorized,
+};
 
 /// A strided f32 matrix as the right operand, rounded while it is packed.
 pub(crate) struct Strided<'a> {
@@ -29,6 +34,12 @@ impl Panels for Strided<'_> {
         pack::<NR>(self.matrix.t(), from, width, k, out);
         self.round.round_slice(out);
     }
+
+    fn fill_pairs(&self, panel: usize, k: Range<usize>, out: &mut [f32]) {
+        let from = panel * NR;
+        let width = NR.min(self.matrix.cols - from);
+        pack_pairs::<NR>(self.matrix.t(), from, width, k, out);
+    }
 }
 
 /// Packs rows `from..from + height` of `a` (height at most `W`), columns `k`, as groups of `W` floats per column; missing
@@ -38,7 +49,11 @@ pub(super) fn pack<const W: usize>(a: Matrix, from: usize, height: usize, k: Ran
     if height < W {
         out.fill(0.0);
     }
-    if a.row_stride == 1 {
+    if a.row_stride == 1 && height == W {
+        for (group, k) in out.as_chunks_mut::<W>().0.iter_mut().zip(k) {
+            *group = *column(a, from, k);
+        }
+    } else if a.row_stride == 1 {
         for (group, k) in out.chunks_exact_mut(W).zip(k) {
             group[..height].copy_from_slice(&a.data[k * a.col_stride + from..][..height]);
         }
@@ -51,6 +66,39 @@ pub(super) fn pack<const W: usize>(a: Matrix, from: usize, height: usize, k: Ran
                 *x = a.data[(from + r) * a.row_stride + k * a.col_stride];
             }
         }
+    }
+}
+
+/// `W` rows of column `k`, for a matrix whose columns lie in one piece.
+fn column<const W: usize>(a: Matrix<'_>, from: usize, k: usize) -> &[f32; W] {
+    a.data[k * a.col_stride + from..].first_chunk().expect("the panel is whole")
+}
+
+/// [`pack`] in cells of two bf16, rounded; `k` starts at an even column.
+pub(super) fn pack_pairs<const W: usize>(
+    a: Matrix,
+    from: usize,
+    height: usize,
+    k: Range<usize>,
+    out: &mut [f32],
+) {
+    debug_assert_eq!(out.len(), k.len().div_ceil(2) * W);
+    if a.row_stride == 1 && height == W {
+        join_columns::<W>(a, from, k, out);
+    } else if a.col_stride == 1 {
+        let cells = k.len().div_ceil(2);
+        let mut rows = scratch(height * cells);
+        for (r, row) in rows.chunks_mut(cells).enumerate() {
+            join_neighbours(&a.data[(from + r) * a.row_stride..][k.clone()], row);
+        }
+        if height < W {
+            out.fill(0.0);
+        }
+        transpose_rows::<W>(height, |r| &rows[r * cells..][..cells], out);
+    } else {
+        let mut singles = scratch(k.len() * W);
+        pack::<W>(a, from, height, k, &mut singles);
+        pair_up(&singles, W, out);
     }
 }
 
@@ -73,13 +121,13 @@ pub(super) fn pack_left(
         let height = kernel.rows.min(a.rows - from);
         return amx::pack_rows(height, |r| &a.data[(from + r) * a.row_stride..][k.clone()], out);
     }
-    let mut singles = scratch(k.len() * kernel.rows);
-    pack_left_cells(kernel, a, panel, k, &mut singles);
+    let from = panel * kernel.rows;
+    let height = kernel.rows.min(a.rows - from);
     match kernel.layout {
-        Layout::Groups => pair_up(&singles, kernel.rows, out),
+        Layout::Groups => pack_pairs::<12>(a, from, height, k, out),
         Layout::Blocks => {
             let mut groups = scratch(out.len());
-            pair_up(&singles, kernel.rows, &mut groups);
+            pack_pairs::<{ amx::ROWS }>(a, from, height, k, &mut groups);
             block_up(&groups, out);
         }
     }
@@ -122,12 +170,26 @@ vectorized! {
             let (low, high) = two.split_at(width);
             if high.is_empty() {
                 for (out, &low) in out.iter_mut().zip(low) {
-                    *out = f32::from_bits(round_bf16(low).to_bits() >> 16);
+                    *out = cell(low, 0.0);
                 }
             } else {
                 for ((out, &low), &high) in out.iter_mut().zip(low).zip(high) {
-                    *out = f32::from_bits((round_bf16(low).to_bits() >> 16) | round_bf16(high).to_bits());
+                    *out = cell(low, high);
                 }
+            }
+        }
+    }
+}
+
+vectorized! {
+    /// Cells of `W` rows of columns `k`, two columns a cell; columns lie in one piece. A last one without a partner is joined with 0.
+    fn join_columns<const W: usize>(a: Matrix, from: usize, k: Range<usize>, out: &mut [f32]) {
+        for (out, first) in out.as_chunks_mut::<W>().0.iter_mut().zip(k.clone().step_by(2)) {
+            let zeros = [0.0; W];
+            let low = column::<W>(a, from, first);
+            let high = if first + 1 < k.end { column::<W>(a, from, first + 1) } else { &zeros };
+            for ((out, &low), &high) in out.iter_mut().zip(low).zip(high) {
+                *out = cell(low, high);
             }
         }
     }
