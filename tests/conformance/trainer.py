@@ -80,7 +80,7 @@ def spec_of(hyper, model, data, folder, steps):
             "packing": hyper["packing"], "max_steps": hyper["steps"], "micro_batch_size": hyper["batch"],
             "gradient_accumulation_steps": hyper["grad_accum"], "save_interval": 10 ** 6, "output_dir": folder + "/out",
             "optimizer": {"learning_rate": hyper["lr"], "schedule": hyper["schedule"]}}
-    if task != "pretrain":
+    if task == "sft":
         spec["loss_on"] = hyper["loss_on"]
     if task == "dpo":
         spec["dpo"] = {"beta": hyper["beta"], "loss": "sigmoid"}

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Compute, Segments,
-    gemm::{BlockProduct, Matrix, NR, pack_columns, pack_rows},
+    gemm::{BlockProduct, Matrix, NR, pack_columns, pack_rows, panel_cells},
     pool,
     rms_norm::dot,
     shared_slice::SharedSlice,
@@ -129,7 +129,7 @@ impl<'a> Segment<'a> {
         let q = heads.head(self.saved.q, heads.h, head).row_range(range.clone());
         let (deltas, grad) = self.deltas(head, range.clone());
         let grad = Matrix::new(&grad, rows, k);
-        let compute = self.numerics.compute;
+        let (compute, round) = (self.numerics.compute, self.numerics.inner());
         let [mut q_left, mut grad_left, mut q_right, mut grad_right] = [const { Vec::new() }; 4];
         pack_rows(q, compute, &mut q_left);
         pack_rows(grad, compute, &mut grad_left);
@@ -139,10 +139,10 @@ impl<'a> Segment<'a> {
         let mut left = Vec::new();
         for (block, from) in self.blocks.iter().zip((0..query + rows).step_by(KEYS)) {
             let held = KEYS.min(self.len - from);
-            let (panels, b_stride) = (held.div_ceil(NR), k * NR);
-            BlockProduct { a: &q_left, rows, k, b: &block.keys_t, b_stride, panels, add: false }
+            let (panels, b_stride) = (held.div_ceil(NR), panel_cells(k, round));
+            BlockProduct { a: &q_left, rows, k, b: &block.keys_t, b_stride, panels, add: false, round }
                 .run(&mut scores, KEYS);
-            BlockProduct { a: &grad_left, rows, k, b: &block.values_t, b_stride, panels, add: false }
+            BlockProduct { a: &grad_left, rows, k, b: &block.values_t, b_stride, panels, add: false, round }
                 .run(&mut dp, KEYS);
             for (r, limit) in causal_limits(query + 1, rows, from).enumerate() {
                 let log_sum = self.saved.log_sums[(range.start + r) * heads.h + head];
@@ -151,20 +151,16 @@ impl<'a> Segment<'a> {
                 score_gradients(scores, dp, limit, self.numerics.scale, log_sum, deltas[r]);
             }
             let view = |data| Matrix { data, rows, cols: held, row_stride: KEYS, col_stride: 1 };
-            let (keys, panels, b_stride) = (from * c..(from + held) * c, c / NR, rows * NR);
-            pack_rows(view(&scores).t(), Compute::F32, &mut left);
-            let product =
-                BlockProduct { a: &left, rows: held, k: rows, b: &grad_right, b_stride, panels, add: true };
-            product.run(&mut self.dv[keys.clone()], c);
-            pack_rows(view(&dp).t(), Compute::F32, &mut left);
-            let product =
-                BlockProduct { a: &left, rows: held, k: rows, b: &q_right, b_stride, panels, add: true };
-            product.run(&mut self.dk[keys], c);
-            pack_rows(view(&dp), Compute::F32, &mut left);
-            let b_stride = held * NR;
-            let product =
-                BlockProduct { a: &left, rows, k: held, b: &block.keys, b_stride, panels, add: true };
-            product.run(&mut dq_nc[query * c..(query + rows) * c], c);
+            let (keys, panels, b_stride) = (from * c..(from + held) * c, c / NR, panel_cells(rows, round));
+            for (weights, b, sum) in [(&scores, &grad_right, &mut self.dv), (&dp, &q_right, &mut self.dk)] {
+                pack_rows(view(weights).t(), round, &mut left);
+                BlockProduct { a: &left, rows: held, k: rows, b, b_stride, panels, add: true, round }
+                    .run(&mut sum[keys.clone()], c);
+            }
+            pack_rows(view(&dp), round, &mut left);
+            let b_stride = panel_cells(held, round);
+            BlockProduct { a: &left, rows, k: held, b: &block.keys, b_stride, panels, add: true, round }
+                .run(&mut dq_nc[query * c..(query + rows) * c], c);
         }
     }
 

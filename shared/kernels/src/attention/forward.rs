@@ -6,7 +6,7 @@
 use super::softmax::{causal_limits, rescale_row, weigh_row};
 use crate::{
     Compute,
-    gemm::{BlockProduct, Matrix, NR, pack_columns, pack_rows},
+    gemm::{BlockProduct, Matrix, NR, pack_columns, pack_rows, panel_cells},
     pool,
     shared_slice::SharedSlice,
 };
@@ -14,7 +14,7 @@ use crate::{
 /// Keys of a block.
 pub(super) const KEYS: usize = 64;
 /// Queries of a block.
-pub(super) const QUERIES: usize = 48;
+pub(super) const QUERIES: usize = 64;
 
 /// Head counts and size.
 #[derive(Clone, Copy, Debug)]
@@ -50,6 +50,14 @@ pub(crate) struct Sequence<'a> {
 pub(crate) struct Numerics {
     pub(crate) scale: f32,
     pub(crate) compute: Compute,
+}
+
+impl Numerics {
+    /// What the operands of the inner products are rounded to: bf16 where the inputs are, as every implementation of the algorithm for
+    /// bf16 does with the weights of the softmax; else nothing more than the inputs were.
+    pub(super) fn inner(self) -> Compute {
+        if self.compute == Compute::Bf16 { Compute::Bf16 } else { Compute::F32 }
+    }
 }
 
 /// Keys and values of one head of one sequence, block after block.
@@ -131,6 +139,7 @@ fn query_block(s: &Sequence, heads: Heads, numerics: Numerics, packed: &PackedHe
     let q = heads.head(s.q, heads.h, task.head);
     let keys = s.k.len() / (heads.k * heads.c);
     let rows = QUERIES.min(q.rows - task.query);
+    let inner = numerics.inner();
     let mut left = Vec::new();
     pack_rows(q.row_range(task.query..task.query + rows), numerics.compute, &mut left);
     let first_limit = keys - q.rows + task.query + 1;
@@ -146,16 +155,18 @@ fn query_block(s: &Sequence, heads: Heads, numerics: Numerics, packed: &PackedHe
         let held = KEYS.min(keys - from);
         let (b, panels) = (key.as_slice(), held.div_ceil(NR));
         let k = heads.c;
-        BlockProduct { a: &left, rows, k, b, b_stride: k * NR, panels, add: false }.run(&mut scores, KEYS);
+        let b_stride = panel_cells(k, inner);
+        BlockProduct { a: &left, rows, k, b, b_stride, panels, add: false, round: inner }
+            .run(&mut scores, KEYS);
         for (r, limit) in causal_limits(first_limit, rows, from).enumerate() {
             let row = &mut scores[r * KEYS..(r + 1) * KEYS];
             let kept = weigh_row(row, limit.min(held), numerics.scale, &mut maxima[r], &mut sums[r]);
             rescale_row(&mut out[r * c..(r + 1) * c], kept);
         }
         let p = Matrix { data: &scores, rows, cols: held, row_stride: KEYS, col_stride: 1 };
-        pack_rows(p, Compute::F32, &mut weights);
-        let panels = c / NR;
-        BlockProduct { a: &weights, rows, k: held, b: value, b_stride: held * NR, panels, add: true }
+        pack_rows(p, inner, &mut weights);
+        let (panels, b_stride) = (c / NR, panel_cells(held, inner));
+        BlockProduct { a: &weights, rows, k: held, b: value, b_stride, panels, add: true, round: inner }
             .run(&mut out, c);
     }
     for (r, out) in out.chunks_mut(c).enumerate() {

@@ -1,40 +1,40 @@
 //! Small products of blocks that fit the first caches, for attention.
 
 use super::{
-    Matrix,
-    pack::{pack, pack_left_cells},
+    Matrix, Panels as _, Strided,
+    pack::pack_left,
     tile::{Kernel, NR},
 };
 use crate::Compute;
 
-/// The kernel of every block: f32 cells, whatever the values were rounded to.
-fn kernel() -> &'static Kernel {
-    Kernel::of(Compute::F32)
-}
-
 /// Packs all rows of `a` as a left operand, rounded.
 pub(crate) fn pack_rows(a: Matrix, round: Compute, out: &mut Vec<f32>) {
-    let kernel = kernel();
-    let panel = a.cols * kernel.rows;
+    let kernel = Kernel::of(round);
+    let panel = kernel.cells(a.cols) * kernel.rows;
     out.resize(a.rows.div_ceil(kernel.rows) * panel, 0.0);
     for (index, out) in out.chunks_mut(panel).enumerate() {
-        pack_left_cells(kernel, a, index, 0..a.cols, out);
+        pack_left(kernel, a, round, index, 0..a.cols, out);
     }
-    round.round_slice(out);
 }
 
 /// Packs all columns of `b` as a right operand, rounded.
 pub(crate) fn pack_columns(b: Matrix, round: Compute, out: &mut Vec<f32>) {
-    let panel = b.rows * NR;
+    let panel = panel_cells(b.rows, round);
     out.resize(b.cols.div_ceil(NR) * panel, 0.0);
+    let paired = Kernel::of(round).depth == 2;
+    let b = Strided { matrix: b, round };
     for (index, out) in out.chunks_mut(panel).enumerate() {
-        pack::<NR>(b.t(), index * NR, NR.min(b.cols - index * NR), 0..b.rows, out);
+        if paired { b.fill_pairs(index, 0..b.k(), out) } else { b.fill(index, 0..b.k(), out) }
     }
-    round.round_slice(out);
 }
 
-/// `c (+)= a · b` with `rows` rows and `panels` panels of [`NR`] columns; `c` has `stride` floats a row. `a` is packed with inner
-/// dimension `k`; each panel of `b` starts `b_stride` floats after the one before.
+/// Cells of a packed panel of a right operand with `k` rows.
+pub(crate) fn panel_cells(k: usize, round: Compute) -> usize {
+    Kernel::of(round).cells(k) * NR
+}
+
+/// `c (+)= a · b` with `rows` rows and `panels` panels of [`NR`] columns; `c` has `stride` floats a row. Both were packed for `round`
+/// with inner dimension `k`; each panel of `b` starts `b_stride` cells after the one before.
 pub(crate) struct BlockProduct<'a> {
     pub(crate) a: &'a [f32],
     pub(crate) rows: usize,
@@ -43,15 +43,17 @@ pub(crate) struct BlockProduct<'a> {
     pub(crate) b_stride: usize,
     pub(crate) panels: usize,
     pub(crate) add: bool,
+    pub(crate) round: Compute,
 }
 
 impl BlockProduct<'_> {
     pub(crate) fn run(&self, c: &mut [f32], stride: usize) {
-        let &Self { a, rows, k, b, b_stride, panels, add } = self;
+        let &Self { a, rows, k, b, b_stride, panels, add, round } = self;
         if rows == 0 || panels == 0 {
             return;
         }
-        let kernel = kernel();
+        let kernel = Kernel::of(round);
+        let k = kernel.cells(k);
         assert!(
             a.len() >= rows.next_multiple_of(kernel.rows) * k && b.len() >= (panels - 1) * b_stride + k * NR
         );

@@ -1,9 +1,9 @@
 //! Matrix products `c = a · b` with f32 sums, inputs and output rounded to a [`Compute`] format.
 //!
-//! The order of every sum is fixed by `k` alone: blocks of [`k_block`] products, each summed from 0 in the order of `k`
+//! The order of every sum is fixed by `k` alone: runs of [`Kernel::run`] products, each summed from 0 in the order of `k`
 //! (one fused multiply-add a product where the processor has it; bf16 operands two products at a time where it has AVX-512's
-//! bf16 products), added up in the order of the blocks. AMX takes bf16 operands 32 products at a time, the even and the odd ones
-//! apart, and carries on from the block before. Neither the number of rows nor the number of threads, nor how the work is cut
+//! bf16 products), added up in the order of the runs. AMX takes bf16 operands 32 products at a time, the even and the odd ones
+//! apart, and carries on from the run before. Neither the number of rows nor the number of threads, nor how the work is cut
 //! into tiles, changes a bit.
 
 mod amx;
@@ -15,7 +15,7 @@ mod transpose;
 
 use std::ops::Range;
 
-pub(crate) use block::{BlockProduct, pack_columns, pack_rows};
+pub(crate) use block::{BlockProduct, pack_columns, pack_rows, panel_cells};
 pub(crate) use pack::Strided;
 pub(crate) use packed::{PackedWeight, TransposedPanels};
 pub(crate) use tile::NR;
@@ -104,19 +104,12 @@ pub(crate) struct Product<'a> {
 
 /// Floats of a packed block of either operand, at most.
 const BLOCK_FLOATS: usize = 1 << 21;
-/// The longest run of products that is summed in registers.
-const LONGEST_RUN: usize = 384;
 /// Up to so many rows, the right operand is not packed ahead but panel by panel where it is used.
 const FEW_ROWS: usize = 48;
 /// Rows a task keeps in its second-level cache.
 const TASK_ROWS: usize = 192;
 /// Products below which a second thread costs more than it helps.
 const SMALL: usize = 1 << 17;
-
-/// Products summed in registers before they are added to the result: fixed by `k` alone, a multiple of 16.
-pub(crate) fn k_block(k: usize) -> usize {
-    k.div_ceil(k.div_ceil(LONGEST_RUN).max(1)).next_multiple_of(16)
-}
 
 impl Product<'_> {
     /// The result, row-major.
@@ -151,7 +144,7 @@ impl Product<'_> {
         if m == 0 || n == 0 || k == 0 {
             return;
         }
-        let kc = k_block(k);
+        let kc = kernel.run(k);
         let depth = if m <= FEW_ROWS { BLOCK_FLOATS / m.next_multiple_of(kernel.rows) } else { 4 * kc };
         let depth = (depth / kc).max(1) * kc;
         let height = (BLOCK_FLOATS / depth.min(k) / kernel.rows).max(1) * kernel.rows;
@@ -225,12 +218,12 @@ impl Work<'_> {
         let width = self.kernel.panels();
         pool::each(self.parallel, panels.div_ceil(width), |task| {
             let columns = task * width..((task + 1) * width).min(panels);
-            let mut space = scratch(LONGEST_RUN * NR * width);
+            let mut space = scratch(self.kc * NR * width);
             for run in runs(&deep, self.kc) {
                 let cells = self.kernel.cells(run.len()) * NR;
                 let mut rights: [&[f32]; 2] = [&[]; 2];
                 for ((right, panel), space) in
-                    rights.iter_mut().zip(columns.clone()).zip(space.chunks_mut(LONGEST_RUN * NR))
+                    rights.iter_mut().zip(columns.clone()).zip(space.chunks_mut(self.kc * NR))
                 {
                     *right = if let Some(stored) = self.stored(panel, &run) {
                         stored

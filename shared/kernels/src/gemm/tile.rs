@@ -43,6 +43,8 @@ pub(crate) struct Kernel {
     pub(crate) depth: usize,
     /// Of a packed panel of `a`.
     pub(super) layout: Layout,
+    /// The longest run of products that is summed in registers: the panels of a run stay in the first caches.
+    longest_run: usize,
     /// By panels - 1 and rows - 1.
     tiles: &'static [&'static [Tile]],
 }
@@ -78,6 +80,11 @@ impl Kernel {
         k.div_ceil(self.depth)
     }
 
+    /// Products summed in registers before the sums are written: fixed by `k` alone, a multiple of 16.
+    pub(crate) fn run(&self, k: usize) -> usize {
+        k.div_ceil(k.div_ceil(self.longest_run).max(1)).next_multiple_of(16)
+    }
+
     /// The tile of so many rows and panels.
     pub(super) fn tile(&self, rows: usize, panels: usize) -> Tile {
         self.tiles[panels - 1][rows - 1]
@@ -91,16 +98,27 @@ macro_rules! rows {
     };
 }
 
-static PLAIN: Kernel =
-    Kernel { rows: 6, depth: 1, layout: Layout::Groups, tiles: &[rows!(plain, 1: 1 2 3 4 5 6)] };
+static PLAIN: Kernel = Kernel {
+    rows: 6,
+    depth: 1,
+    layout: Layout::Groups,
+    longest_run: 384,
+    tiles: &[rows!(plain, 1: 1 2 3 4 5 6)],
+};
 #[cfg(target_arch = "x86_64")]
-static AVX2: Kernel =
-    Kernel { rows: 6, depth: 1, layout: Layout::Groups, tiles: &[rows!(avx2, 1: 1 2 3 4 5 6)] };
+static AVX2: Kernel = Kernel {
+    rows: 6,
+    depth: 1,
+    layout: Layout::Groups,
+    longest_run: 384,
+    tiles: &[rows!(avx2, 1: 1 2 3 4 5 6)],
+};
 #[cfg(target_arch = "x86_64")]
 static AVX512: Kernel = Kernel {
     rows: 12,
     depth: 1,
     layout: Layout::Groups,
+    longest_run: 384,
     tiles: &[rows!(avx512, 1: 1 2 3 4 5 6 7 8 9 10 11 12), rows!(avx512, 2: 1 2 3 4 5 6 7 8 9 10 11 12)],
 };
 #[cfg(target_arch = "x86_64")]
@@ -108,6 +126,7 @@ static AVX512_PAIRS: Kernel = Kernel {
     rows: 12,
     depth: 2,
     layout: Layout::Groups,
+    longest_run: 384,
     tiles: &[rows!(pairs, 1: 1 2 3 4 5 6 7 8 9 10 11 12), rows!(pairs, 2: 1 2 3 4 5 6 7 8 9 10 11 12)],
 };
 #[cfg(target_arch = "x86_64")]
@@ -115,6 +134,7 @@ static AMX: Kernel = Kernel {
     rows: amx::ROWS,
     depth: 2,
     layout: Layout::Blocks,
+    longest_run: 768,
     tiles: &[&[amx::tile::<1> as Tile; amx::ROWS], &[amx::tile::<2> as Tile; amx::ROWS]],
 };
 
@@ -124,6 +144,7 @@ pub(super) static PLAIN_PAIRS: Kernel = Kernel {
     rows: 12,
     depth: 2,
     layout: Layout::Groups,
+    longest_run: 384,
     tiles: &[
         rows!(plain_pairs, 1: 1 2 3 4 5 6 7 8 9 10 11 12),
         rows!(plain_pairs, 2: 1 2 3 4 5 6 7 8 9 10 11 12),

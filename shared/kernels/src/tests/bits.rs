@@ -37,12 +37,19 @@ fn threads_do_not_change_a_bit() {
 
 #[test]
 fn cached_attention_gives_the_bits_of_the_whole() {
+    for compute in [Compute::F32, Compute::Bf16] {
+        cached_attention_of(compute);
+    }
+}
+
+fn cached_attention_of(compute: Compute) {
     let (h, k, c) = (4, 2, 12);
     let lengths = [150, 1, 67];
     let segments = Segments::new(&lengths).unwrap();
     let t = segments.total();
-    let (q, key, v) = (random(&[t, h, c], 5), random(&[t, k, c], 6), random(&[t, k, c], 7));
-    let whole = attention(&q, &key, &v, &segments, 0.3).unwrap();
+    let values = |dims: &[usize], seed| round_to(&random(dims, seed), compute).unwrap();
+    let (q, key, v) = (values(&[t, h, c], 5), values(&[t, k, c], 6), values(&[t, k, c], 7));
+    let whole = attention_as(&q, &key, &v, &segments, 0.3, compute).unwrap();
     let (keys, values) = (flat(&key), flat(&v));
     for queries in [[1, 1, 1], [130, 1, 20], [7, 1, 66]] {
         let row = k * c;
@@ -59,8 +66,8 @@ fn cached_attention_gives_the_bits_of_the_whole() {
                 segments.iter().zip(queries).map(|(r, n)| x.narrow(0, r.end - n, n).unwrap()).collect();
             Tensor::cat(&parts, 0).unwrap()
         };
-        let got = attention_cached(&last(&q), &caches, 0.3).unwrap();
-        assert!(bits(&got) == bits(&last(&whole)), "{queries:?}");
+        let got = attention_cached_as(&last(&q), &caches, 0.3, compute).unwrap();
+        assert!(bits(&got) == bits(&last(&whole)), "{compute:?} {queries:?}");
     }
 }
 
@@ -68,7 +75,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
-    fn a_sequence_alone_has_the_bits_it_has_in_a_batch(lengths in prop::collection::vec(1_usize..90, 1..5), pick in 0_usize..5) {
+    fn a_sequence_alone_has_the_bits_it_has_in_a_batch(lengths in prop::collection::vec(1_usize..90, 1..5), pick in 0_usize..5, half: bool) {
+        let compute = if half { Compute::Bf16 } else { Compute::F32 };
         let segments = Segments::new(&lengths).unwrap();
         let range = segments.iter().nth(pick % lengths.len()).unwrap();
         let t = segments.total();
@@ -76,7 +84,7 @@ proptest! {
         let layer = |x: &Tensor, segments: &Segments| {
             let y = linear(&rms_norm(x, &norm, 1e-6).unwrap(), &w, Compute::Bf16).unwrap();
             let part = |from| y.narrow(1, from, 12).unwrap().reshape((x.dim(0).unwrap(), 2, 6)).unwrap();
-            attention(&part(0), &part(12), &part(24), segments, 0.5).unwrap()
+            attention_as(&part(0), &part(12), &part(24), segments, 0.5, compute).unwrap()
         };
         let all = layer(&x, &segments).narrow(0, range.start, range.len()).unwrap();
         let alone = layer(&x.narrow(0, range.start, range.len()).unwrap(), &Segments::new(&[range.len()]).unwrap());
