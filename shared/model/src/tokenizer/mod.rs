@@ -67,8 +67,8 @@ impl Tokenizer {
     /// (such as a leading BOS).
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
         guarded(|| match &self.words {
-            Some(words) if !add_special => words.encode(&self.inner, text),
-            _ => Ok(self.inner.encode_fast(text, add_special)?.get_ids().to_vec()),
+            Some(words) => words.encode(&self.inner, text, add_special),
+            None => Ok(self.inner.encode_fast(text, add_special)?.get_ids().to_vec()),
         })
     }
 

@@ -5,9 +5,9 @@
 //! a text and a letter are not cut alike.) So the ids of a text are those of its pieces between such places, end to end, and
 //! running text repeats its pieces.
 
-use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use foldhash::HashMap;
 use serde_json::Value;
 use tokenizers::{models::ModelWrapper, normalizers::NormalizerWrapper};
 
@@ -24,6 +24,9 @@ const MOST_PIECES: usize = 1 << 16;
 #[derive(Debug, Default)]
 pub(super) struct Words {
     free: Mutex<Vec<Memory>>,
+    /// What the post-processor puts before and behind every text.
+    before: Vec<u32>,
+    behind: Vec<u32>,
 }
 
 #[derive(Debug, Default)]
@@ -46,23 +49,42 @@ impl Words {
         let added_within = tokenizer.get_added_tokens_decoder().values().all(|token| {
             !token.lstrip && !token.rstrip && !token.single_word && !token.content.contains([' ', '\n'])
         });
-        (plain_model && composed_at_most && added_within && cuts_words(&cuts)).then(Self::default)
+        let (before, behind) = frame(tokenizer)?;
+        (plain_model && composed_at_most && added_within && cuts_words(&cuts)).then(|| Self {
+            before,
+            behind,
+            ..Self::default()
+        })
     }
 
-    /// The ids of a text, without those of the post-processor.
+    /// The ids of a text; `add_special` adds those of the post-processor.
     pub(super) fn encode(
         &self,
         tokenizer: &tokenizers::Tokenizer,
         text: &str,
+        add_special: bool,
     ) -> tokenizers::Result<Vec<u32>> {
         let mut memory = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
         let mut ids = Vec::with_capacity(text.len() / 3);
+        ids.extend(self.before.iter().filter(|_| add_special));
         for piece in pieces(text) {
             memory.add(tokenizer, piece, &mut ids)?;
         }
+        ids.extend(self.behind.iter().filter(|_| add_special));
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
         Ok(ids)
     }
+}
+
+/// The ids that the post-processor puts before and behind a text; `None` where a text's own cannot be told from them.
+fn frame(tokenizer: &tokenizers::Tokenizer) -> Option<(Vec<u32>, Vec<u32>)> {
+    const PROBE: &str = "a";
+    let plain = tokenizer.encode_fast(PROBE, false).ok()?;
+    let framed = tokenizer.encode_fast(PROBE, true).ok()?;
+    let (plain, framed) = (plain.get_ids(), framed.get_ids());
+    let mut places = (0..framed.len()).filter(|&at| !plain.is_empty() && framed[at..].starts_with(plain));
+    let (Some(at), None) = (places.next(), places.next()) else { return None };
+    Some((framed[..at].to_vec(), framed[at + plain.len()..].to_vec()))
 }
 
 impl Memory {
@@ -166,9 +188,15 @@ mod tests {
         letters.extend(merges.iter().map(|merge| merge.replace(' ', "")));
         let vocab: serde_json::Map<String, Value> =
             letters.into_iter().enumerate().map(|(id, letter)| (letter, json!(id))).collect();
+        let template = json!({
+            "type": "TemplateProcessing",
+            "single": [{"SpecialToken": {"id": "<|x|>", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+            "pair": [],
+            "special_tokens": {"<|x|>": {"id": "<|x|>", "ids": [vocab.len()], "tokens": ["<|x|>"]}}
+        });
         let added = json!([{"id": vocab.len(), "content": "<|x|>", "single_word": false, "lstrip": false, "rstrip": false,
                             "normalized": false, "special": true}]);
-        let json = json!({"version": "1.0", "added_tokens": added, "normalizer": normalizer, "pre_tokenizer": pre,
+        let json = json!({"version": "1.0", "added_tokens": added, "normalizer": normalizer, "pre_tokenizer": pre, "post_processor": template,
                           "model": {"type": "BPE", "vocab": vocab, "merges": merges}});
         tokenizers::Tokenizer::from_bytes(json.to_string()).unwrap()
     }
@@ -195,10 +223,12 @@ mod tests {
             let text = text.concat();
             for tokenizer in kinds() {
                 let words = Words::of(&tokenizer).unwrap();
-                let want = tokenizer.encode_fast(text.as_str(), false).unwrap().get_ids().to_vec();
-                prop_assert_eq!(&words.encode(&tokenizer, &text).unwrap(), &want);
-                // From memory.
-                prop_assert_eq!(&words.encode(&tokenizer, &text).unwrap(), &want);
+                for special in [false, true] {
+                    let want = tokenizer.encode_fast(text.as_str(), special).unwrap().get_ids().to_vec();
+                    prop_assert_eq!(&words.encode(&tokenizer, &text, special).unwrap(), &want);
+                    // From memory.
+                    prop_assert_eq!(&words.encode(&tokenizer, &text, special).unwrap(), &want);
+                }
             }
         }
     }
