@@ -49,10 +49,13 @@ export function duration(seconds: number): string {
   return told.map(([value, unit]) => `${value} ${unit}`).join(' ');
 }
 
-export function time(iso: string, locale: string): string {
+export function time(iso: string, locale: string, now = new Date()): string {
   const at = new Date(iso);
   if (Number.isNaN(at.getTime())) return iso;
-  return new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'medium', hourCycle: 'h23' }).format(at);
+  // The year of what is of this year says nothing.
+  const year = at.getFullYear() === now.getFullYear() ? undefined : 'numeric';
+  const parts = { year, month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', hourCycle: 'h23' } as const;
+  return new Intl.DateTimeFormat(locale, parts).format(at);
 }
 
 /** The time of a day only, for lines of a log. */
@@ -65,12 +68,13 @@ export function secondsBetween(from: string, to: string): number {
   return (Date.parse(to) - Date.parse(from)) / 1000;
 }
 
-/** A measured value: four significant digits, or the power of ten where it is very small or large. */
+/** A measured value: four significant digits, in short where it is large, with its power of ten where it is very small. */
 export function figure(value: number | null | undefined): string {
   if (value == null || !Number.isFinite(value)) return '–';
-  if (value === 0 || Number.isInteger(value)) return String(value);
   const size = Math.abs(value);
-  if (size < 1e-3 || size >= 1e7) return value.toExponential(2);
+  if (size >= 1e6) return short(value);
+  if (Number.isInteger(value)) return String(value);
+  if (size < 1e-3) return value.toExponential(2);
   return String(Number(value.toPrecision(4)));
 }
 

@@ -25,7 +25,7 @@ function seriesOf(curves: readonly Curve[], weight: number): uPlot.Series[] {
     const isSparse = curve.points.length < FEW;
     const line: uPlot.Series = { label: curve.name, stroke, width: 2, spanGaps: true, points: { show: isSparse, size: 5 }, value: (_, value) => format.figure(value) };
     if (weight === 0 || isSparse) return [line];
-    return [{ ...line, label: `${curve.name} ·`, width: 1, stroke: `${stroke}55`, points: { show: false } }, line];
+    return [{ ...line, label: `${curve.name} ·`, width: 1, stroke: `${stroke}55`, points: { show: false }, class: 'raw' }, line];
   });
   return [{ label: 'step' }, ...lines];
 }
@@ -47,7 +47,7 @@ function optionsOf(curves: readonly Curve[], weight: number, isLog: boolean, wid
     cursor: { sync: { key: sync }, drag: { x: true, y: false } },
     scales: { x: { time: false }, y: isLog ? { distr: 3 } : {} },
     series: seriesOf(curves, weight),
-    axes: [axis, { ...axis, size: 58, values: (_, ticks) => ticks.map((tick) => (tick == null ? '' : format.figure(tick))) }],
+    axes: [{ ...axis, size: 28 }, { ...axis, size: 58, values: (_, ticks) => ticks.map((tick) => (tick == null ? '' : format.figure(tick))) }],
     legend: { live: true },
   };
 }

@@ -132,7 +132,8 @@ export function Select(props: FieldProps & Change & { choices: readonly Choice[]
   return (
     <Field {...props}>
       {(wiring) => (
-        <select {...wiring} value={props.value} disabled={props.isDisabled} onChange={(event) => props.onChange(event.currentTarget.value)}>
+        // Made anew when the choices come: what is chosen may not have been there before.
+        <select key={props.choices.length} {...wiring} value={props.value} disabled={props.isDisabled} onChange={(event) => props.onChange(event.currentTarget.value)}>
           {props.placeholder !== undefined && <option value="">{props.placeholder}</option>}
           {groups.map((group) => (group ? <optgroup key={group} label={group}>{options(group)}</optgroup> : options(group)))}
         </select>

@@ -16,7 +16,7 @@ export function Count({ value }: { value: number }) {
 }
 
 export function Time({ at }: { at: string | null | undefined }) {
-  return at ? <time dateTime={at}>{format.time(at, locale.value)}</time> : <span class="dim">–</span>;
+  return at ? <time dateTime={at} title={at}>{format.time(at, locale.value)}</time> : <span class="dim">–</span>;
 }
 
 /** An id in short; a click copies the whole. */

@@ -5,6 +5,7 @@ export const form = {
   'form.all': 'all',
   'form.choose': 'Choose …',
   'form.default': 'default',
+  'form.none': 'none',
   'form.detect': 'detect',
   'form.wrong': 'To be corrected: {n}',
 

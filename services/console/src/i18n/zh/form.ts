@@ -7,6 +7,7 @@ export const form: Record<keyof typeof en, string> = {
   'form.all': '全部',
   'form.choose': '请选择…',
   'form.default': '默认',
+  'form.none': '无',
   'form.detect': '自动识别',
   'form.wrong': '需要更正:{n} 处',
 

@@ -8,11 +8,11 @@ import type { Part } from './Training';
 type NumericField = { [K in keyof TrainingDraft]: TrainingDraft[K] extends string ? K : never }[keyof TrainingDraft];
 
 /** A number of the draft; its words are those of its name in the specification. */
-function Value({ part, field, at, list, hint, isDisabled }: { part: Part; field: NumericField; at?: string; list?: readonly string[]; hint?: ComponentChildren; isDisabled?: boolean }) {
+function Value({ part, field, at, list, hint, empty, isDisabled }: { part: Part; field: NumericField; at?: string; empty?: string; list?: readonly string[]; hint?: ComponentChildren; isDisabled?: boolean }) {
   const name = at ?? field;
   return (
     <Numeric name={`spec.${name}`} label={t(`spec.${name}` as Key)} value={part.draft[field]} list={list} hint={hint} isDisabled={isDisabled}
-      placeholder={t('form.default')} onChange={(value) => part.set({ [field]: value })} />
+      placeholder={empty ?? t('form.default')} onChange={(value) => part.set({ [field]: value })} />
   );
 }
 
@@ -38,7 +38,7 @@ export function Advanced(part: Part) {
         <Value part={part} field="weight_decay" />
         <Value part={part} field="max_grad_norm" />
         <Value part={part} field="epochs" />
-        <Value part={part} field="max_steps" />
+        <Value part={part} field="max_steps" empty={t('form.none')} />
       </div>
       <Batch {...part} />
       {draft.method === 'full' ? <Full {...part} /> : <Adapter {...part} />}
@@ -142,7 +142,7 @@ function Checkpoints(part: Part) {
         <Value part={part} field="log_interval" />
         <Value part={part} field="save_interval" />
         <Value part={part} field="eval_interval" hint={t('hint.eval_interval')} />
-        <Value part={part} field="early_stopping_patience" />
+        <Value part={part} field="early_stopping_patience" empty={t('form.none')} />
         <Value part={part} field="keep_checkpoints" />
         <Choose part={part} field="export" values={['best', 'last']} />
       </div>

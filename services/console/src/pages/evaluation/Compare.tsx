@@ -24,8 +24,8 @@ export function Compare() {
     <>
       <Heading title={t('nav.compare')} about={t('about.compare')} />
       <form class="filters" onSubmit={(event) => event.preventDefault()}>
-        <label class="inline">A <select value={a} onChange={(event) => choose(event.currentTarget.value, b)}><option value="">{t('form.choose')}</option>{options}</select></label>
-        <label class="inline">B <select value={b} onChange={(event) => choose(a, event.currentTarget.value)}><option value="">{t('form.choose')}</option>{options}</select></label>
+        <label class="inline">A <select key={options.length} value={a} onChange={(event) => choose(event.currentTarget.value, b)}><option value="">{t('form.choose')}</option>{options}</select></label>
+        <label class="inline">B <select key={options.length} value={b} onChange={(event) => choose(a, event.currentTarget.value)}><option value="">{t('form.choose')}</option>{options}</select></label>
         <button type="button" class="small" disabled={!a || !b} onClick={() => choose(b, a)}>⇄ {t('action.swap')}</button>
       </form>
       <Notice problem={tasks.problem} again={tasks.reload} />

@@ -94,7 +94,7 @@ function Checkpoints({ task }: { task: Task }) {
         <tbody>
           {found.data.map((one) => (
             <tr key={one.id}>
-              <td>{t('label.step', { n: one.step })}{one.best && <span class="badge good">{t('label.best')}</span>}</td>
+              <td>{t('label.step', { n: one.step })} {one.best && <span class="badge good">{t('label.best')}</span>}</td>
               <td class="right"><Bytes value={one.size_bytes} /></td>
               <td class="right when"><Time at={one.created_at} /></td>
             </tr>
