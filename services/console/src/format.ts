@@ -32,21 +32,24 @@ export function percent(value: number, locale: string, digits = 1): string {
   return `${new Intl.NumberFormat(locale, { maximumFractionDigits: digits }).format(value)} %`;
 }
 
+const UNITS = { en: [' d', ' h', ' m', ' s'], zh: ['天', '小时', '分', '秒'] } as const;
+
 /** Seconds as `2 d 3 h`, `1 h 5 m`, `4 m 10 s`, `12 s`: the two largest parts. */
-export function duration(seconds: number): string {
+export function duration(seconds: number, language: keyof typeof UNITS = 'en'): string {
+  const [days, hours, minutes, rest] = UNITS[language];
   if (!Number.isFinite(seconds) || seconds < 0) return '–';
-  if (seconds < 10 && !Number.isInteger(seconds)) return `${seconds.toFixed(1)} s`;
+  if (seconds < 10 && !Number.isInteger(seconds)) return `${seconds.toFixed(1)}${rest}`;
   const whole = Math.round(seconds);
   const parts: [number, string][] = [
-    [Math.floor(whole / 86_400), 'd'],
-    [Math.floor((whole % 86_400) / 3600), 'h'],
-    [Math.floor((whole % 3600) / 60), 'm'],
-    [whole % 60, 's'],
+    [Math.floor(whole / 86_400), days],
+    [Math.floor((whole % 86_400) / 3600), hours],
+    [Math.floor((whole % 3600) / 60), minutes],
+    [whole % 60, rest],
   ];
   const first = parts.findIndex(([value]) => value > 0);
-  if (first < 0) return '0 s';
+  if (first < 0) return `0${rest}`;
   const told = parts.slice(first, first + 2).filter(([value], place) => place === 0 || value > 0);
-  return told.map(([value, unit]) => `${value} ${unit}`).join(' ');
+  return told.map(([value, unit]) => `${value}${unit}`).join(' ');
 }
 
 export function time(iso: string, locale: string, now = new Date()): string {
@@ -68,14 +71,14 @@ export function secondsBetween(from: string, to: string): number {
   return (Date.parse(to) - Date.parse(from)) / 1000;
 }
 
-/** A measured value: four significant digits, in short where it is large, with its power of ten where it is very small. */
-export function figure(value: number | null | undefined): string {
+/** A measured value: a few significant digits, in short where it is large, with its power of ten where it is very small. */
+export function figure(value: number | null | undefined, digits = 4): string {
   if (value == null || !Number.isFinite(value)) return '–';
   const size = Math.abs(value);
   if (size >= 1e6) return short(value);
   if (Number.isInteger(value)) return String(value);
   if (size < 1e-3) return value.toExponential(2);
-  return String(Number(value.toPrecision(4)));
+  return String(Number(value.toPrecision(digits)));
 }
 
 /** The end of an id, enough to tell it from its neighbours. */

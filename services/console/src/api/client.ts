@@ -1,6 +1,6 @@
 // The one place that asks the API. Paths, parameters, bodies and answers are typed from its OpenAPI document; a route whose
 // answer the document does not describe is `unknown` here, and named in `shapes.ts`.
-import { asProblem, problemOf } from './problem';
+import { asProblem, Problem, problemOf } from './problem';
 import type { paths } from './schema';
 import { key, signOut } from './session';
 
@@ -38,11 +38,18 @@ interface AnyAsked {
   signal?: AbortSignal;
 }
 
-/** Fills a path in. Slashes inside a file's path stay. */
+/** One part of a path. Dots alone would make it another path, even escaped: no name of the platform's consists of them. */
+function segment(text: string): string {
+  if (text === '.' || text === '..') throw new Problem(404, 'Not Found', '');
+  return encodeURIComponent(text);
+}
+
+/** Fills a path in. Only a file's `path` has parts of its own. */
 export function address(path: string, parts: Record<string, unknown> = {}, query: Record<string, unknown> = {}): string {
-  const filled = path.replace(/\{([a-z]+)(?::[^}]*)?\}/g, (_, name: string) =>
-    String(parts[name] ?? '').split('/').map(encodeURIComponent).join('/'),
-  );
+  const filled = path.replace(/\{([a-z]+)\}/g, (_, name: string) => {
+    const text = String(parts[name] ?? '');
+    return name === 'path' ? text.split('/').map(segment).join('/') : segment(text);
+  });
   const pairs = Object.entries(query).filter(([, value]) => value != null && value !== '');
   const search = new URLSearchParams(pairs.map(([name, value]) => [name, String(value)])).toString();
   return search ? `${filled}?${search}` : filled;

@@ -1,5 +1,6 @@
 // Follows a stream of server-sent events by fetch (an EventSource could not send the key in a header). A stream that breaks
-// off is taken up again after its last event, with growing pauses.
+// off is taken up again after its last event, with growing pauses. A page that is not seen holds no stream: browsers allow
+// a handful of connections to one server, for all of its tabs together.
 import { headers, send } from './client';
 import { asProblem, type Problem } from './problem';
 import { type SseEvent, SseParser } from './sse';
@@ -29,6 +30,20 @@ function sleep(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
+/** Waits until the page is seen. */
+function seen(signal: AbortSignal): Promise<void> {
+  if (document.visibilityState === 'visible') return Promise.resolve();
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (document.visibilityState !== 'visible' && !signal.aborted) return;
+      document.removeEventListener('visibilitychange', look);
+      resolve();
+    };
+    document.addEventListener('visibilitychange', look);
+    signal.addEventListener('abort', look, { once: true });
+  });
+}
+
 /** Follows `url` until `signal` ends it, or the API refuses for good. */
 export async function follow(url: string, follower: Follower, signal: AbortSignal): Promise<void> {
   let lastId = '';
@@ -51,6 +66,11 @@ export async function follow(url: string, follower: Follower, signal: AbortSigna
     }
     if (signal.aborted) return;
     follower.onConnection?.('waiting');
+    if (document.visibilityState !== 'visible') {
+      await seen(signal);
+      attempt = 0;
+      continue;
+    }
     await sleep(pauseOf(attempt, Math.random()), signal);
     attempt += 1;
   }
@@ -66,7 +86,12 @@ async function once(
 ): Promise<void> {
   const own = new AbortController();
   const end = (): void => own.abort();
+  const hide = (): void => {
+    if (document.visibilityState !== 'visible') end();
+  };
   signal.addEventListener('abort', end, { once: true });
+  document.addEventListener('visibilitychange', hide);
+  window.addEventListener('pagehide', end);
   let silence = setTimeout(end, SILENCE_MS);
   try {
     const more: Record<string, string> = { Accept: 'text/event-stream' };
@@ -80,6 +105,8 @@ async function once(
   } finally {
     clearTimeout(silence);
     signal.removeEventListener('abort', end);
+    document.removeEventListener('visibilitychange', hide);
+    window.removeEventListener('pagehide', end);
   }
 }
 

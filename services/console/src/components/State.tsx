@@ -1,7 +1,6 @@
 // The state of a task, or of anything else that has one, as a badge.
 import type { Task } from '../api/types';
-import * as format from '../format';
-import { t, word } from '../i18n';
+import { lasting, t, word } from '../i18n';
 import { isLeased, toneOf } from '../tasks/verbs';
 import { Progress } from './Progress';
 
@@ -20,7 +19,7 @@ export function TaskProgress({ task }: { task: Task }) {
       {isLeased(state) && (
         <small class="dim">
           {word('stage', progress.stage)}
-          {progress.eta_seconds != null && ` · ${t('label.eta', { time: format.duration(progress.eta_seconds) })}`}
+          {progress.eta_seconds != null && ` · ${t('label.eta', { time: lasting(progress.eta_seconds) })}`}
         </small>
       )}
     </span>

@@ -1,5 +1,6 @@
 // The page's language: which one, and the words of it.
 import { computed, signal } from '@preact/signals';
+import { duration } from '../format';
 import { en } from './en';
 import { zh } from './zh';
 
@@ -47,6 +48,11 @@ export function t(key: Key, values: Record<string, string | number> = {}): strin
 
 export function fill(text: string, values: Record<string, string | number>): string {
   return text.replace(/\{(\w+)\}/g, (whole, name: string) => String(values[name] ?? whole));
+}
+
+/** How long something takes. */
+export function lasting(seconds: number): string {
+  return duration(seconds, language.value);
 }
 
 /** The words for a name that the API uses, or the name itself where the page has no word for it. */

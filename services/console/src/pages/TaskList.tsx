@@ -62,7 +62,7 @@ function Table({ kind, tasks, reload }: { kind: TaskKind; tasks: readonly Task[]
             <th>{t('label.state')}</th>
             <th>{t('label.progress')}</th>
             <th>{t(`list.how.${kind}` as Key)}</th>
-            <th>{t('spec.model')}</th>
+            <th>{t('label.model')}</th>
             <th>{t(kind === 'compilation' ? 'label.result' : 'spec.dataset')}</th>
             <th>{t('label.created')}</th>
             <th><span class="unseen">{t('label.actions')}</span></th>

@@ -32,6 +32,7 @@ export const shell = {
   'label.lasted': 'Lasted',
   'label.line': 'Line',
   'label.loading': 'Loading …',
+  'label.model': 'Model',
   'label.navigation': 'Navigation',
   'label.own_benchmark': 'own definition',
   'label.progress': 'Progress',

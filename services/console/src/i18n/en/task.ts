@@ -171,6 +171,15 @@ export const task = {
   'sample.nothing': '(nothing)',
   'leaderboard.metric': 'Metric, such as acc_norm',
 
+  'setting.dataset_version': 'dataset v',
+  'setting.num_fewshot': 'few-shot examples',
+  'setting.limit': 'first rows',
+  'setting.apply_chat_template': 'chat template',
+  'setting.max_length': 'longest context',
+  'setting.seed': 'seed',
+  'setting.precision': 'precision',
+  'setting.definition_sha256': 'definition',
+
   'compare.causes': 'Why the two may differ',
   'compare.what': 'What differs',
   'compare.meaning': 'What that means',

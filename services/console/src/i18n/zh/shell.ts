@@ -34,6 +34,7 @@ export const shell: Record<keyof typeof en, string> = {
   'label.lasted': '耗时',
   'label.line': '行',
   'label.loading': '加载中…',
+  'label.model': '模型',
   'label.navigation': '导航',
   'label.own_benchmark': '自定义',
   'label.progress': '进度',

@@ -173,6 +173,15 @@ export const task: Record<keyof typeof en, string> = {
   'sample.nothing': '(空)',
   'leaderboard.metric': '指标,例如 acc_norm',
 
+  'setting.dataset_version': '数据集版本',
+  'setting.num_fewshot': '少样本示例数',
+  'setting.limit': '仅前若干条',
+  'setting.apply_chat_template': '对话模板',
+  'setting.max_length': '最大上下文',
+  'setting.seed': '随机种子',
+  'setting.precision': '精度',
+  'setting.definition_sha256': '定义',
+
   'compare.causes': '可能造成差异的原因',
   'compare.what': '差异项',
   'compare.meaning': '含义',

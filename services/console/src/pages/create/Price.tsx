@@ -5,8 +5,7 @@ import type { Price as Rate } from '../../api/shapes';
 import type { TaskKind } from '../../api/types';
 import { Credits } from '../../components/Figures';
 import { Card, Facts } from '../../components/Layout';
-import * as format from '../../format';
-import { t, word, type Key } from '../../i18n';
+import { lasting, t, word, type Key } from '../../i18n';
 import type { Draft } from './useDraft';
 
 export function Price({ draft, kind }: { draft: Draft; kind: TaskKind }) {
@@ -22,7 +21,7 @@ export function Price({ draft, kind }: { draft: Draft; kind: TaskKind }) {
       </p>
       <Facts
         rows={[
-          [t('price.time'), `${format.duration(least ?? 0)} – ${format.duration(most ?? 0)}`],
+          [t('price.time'), `${lasting(least ?? 0)} – ${lasting(most ?? 0)}`],
           [t('price.hold'), <Credits value={quote.hold_microcredits} />],
           [t('price.rate'), <Credits value={quote.rate_per_hour_microcredits} />],
           [t('money.available'), <Credits value={quote.available_microcredits} />],

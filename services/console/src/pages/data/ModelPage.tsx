@@ -13,7 +13,7 @@ import { Busy, Card, Facts, Heading, type Row } from '../../components/Layout';
 import { Notice } from '../../components/Notice';
 import { ModelName, TaskName } from '../../components/Reference';
 import * as format from '../../format';
-import { t, word } from '../../i18n';
+import { lasting, t, word } from '../../i18n';
 import { Lineage } from './Lineage';
 
 export function ModelPage({ id }: { id: string }) {
@@ -67,6 +67,6 @@ export function ModelPage({ id }: { id: string }) {
 export function figureOf(name: string, value: unknown) {
   if (typeof value !== 'number') return word('value', String(value));
   if (name.endsWith('_bytes')) return <Bytes value={value} />;
-  if (name === 'seconds') return format.duration(value);
-  return <span class="number">{format.figure(value)}</span>;
+  if (name === 'seconds') return lasting(value);
+  return <span class="number">{format.figure(value, 6)}</span>;
 }

@@ -44,7 +44,7 @@ function Compared({ a, b }: { a: string; b: string }) {
         {([['A', it.a], ['B', it.b]] as const).map(([letter, one]) => (
           <Card key={letter} title={letter}>
             <p><TaskName id={one.id} kind="evaluation" name={one.name} /></p>
-            <p class="dim">{t('spec.model')}: <ModelName id={one.model} /></p>
+            <p class="dim">{t('label.model')}: <ModelName id={one.model} /></p>
           </Card>
         ))}
       </div>

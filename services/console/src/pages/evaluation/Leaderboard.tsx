@@ -43,7 +43,7 @@ export function Leaderboard() {
 /** The settings that a group's scores share, as far as they say something. */
 function settingsOf({ settings }: Standing): string {
   const told = Object.entries(settings).filter(([name, value]) => value != null && value !== false && name !== 'dataset');
-  return told.map(([name, value]) => `${word('spec', name)} ${value === true ? '✓' : String(value).slice(0, 16)}`).join(' · ');
+  return told.map(([name, value]) => `${word('setting', name)} ${value === true ? '✓' : String(value).slice(0, 16)}`).join(' · ');
 }
 
 function Group({ standings }: { standings: readonly Standing[] }) {
@@ -53,7 +53,7 @@ function Group({ standings }: { standings: readonly Standing[] }) {
     <Card title={first.metric} aside={<small class="dim">{settingsOf(first)}</small>}>
       <div class="scroll">
         <table>
-          <thead><tr><th class="right">#</th><th>{t('spec.model')}</th><th>{t('scores.value')}</th><th class="right">{t('scores.error')}</th><th class="right">{t('scores.samples')}</th><th>{t('nav.evaluation')}</th><th>{t('label.finished')}</th></tr></thead>
+          <thead><tr><th class="right">#</th><th>{t('label.model')}</th><th>{t('scores.value')}</th><th class="right">{t('scores.error')}</th><th class="right">{t('scores.samples')}</th><th>{t('nav.evaluation')}</th><th>{t('label.finished')}</th></tr></thead>
           <tbody>
             {standings.map((one) => (
               <tr key={one.task}>

@@ -64,7 +64,7 @@ function Prices() {
 
 /** The API's ledger goes on after a posting; here that is the cursor. */
 async function page(cursor: string | undefined) {
-  const told = (await ask('get', '/api/v1/billing/ledger', { query: { after: cursor ? Number(cursor) : undefined, limit: 200 } })) as Ledger;
+  const told = (await ask('get', '/api/v1/billing/ledger', { query: { after: cursor ? Number(cursor) : undefined, limit: 500 } })) as Ledger;
   return { data: told.data, has_more: told.has_more, next_cursor: told.next_after == null ? null : String(told.next_after) };
 }
 

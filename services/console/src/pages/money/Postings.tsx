@@ -1,10 +1,10 @@
-// Postings of the ledger as a table.
+// Postings of the ledger as a table; those that follow each other and say the same stand in one row.
 import type { Posting } from '../../api/shapes';
 import { Credits, Time } from '../../components/Figures';
 import { Empty } from '../../components/Layout';
 import { TaskName } from '../../components/Reference';
 import { t, word } from '../../i18n';
-import { change, pocket } from '../../tasks/ledger';
+import { change, pocket, runs } from '../../tasks/ledger';
 
 export function Postings({ rows, withTask }: { rows: readonly Posting[]; withTask: boolean }) {
   if (rows.length === 0) return <Empty>{t('empty.postings')}</Empty>;
@@ -18,15 +18,15 @@ export function Postings({ rows, withTask }: { rows: readonly Posting[]; withTas
           </tr>
         </thead>
         <tbody>
-          {rows.map((row) => (
+          {runs(rows).map(({ first: row, last, count, amount }) => (
             <tr key={row.id}>
-              <td class="right number dim">{row.id}</td>
-              <td class="when"><Time at={row.at} /></td>
-              <td title={row.operation}>{word('reason', row.reason)}</td>
+              <td class="right number dim">{count > 1 ? `${row.id} – ${last.id}` : row.id}</td>
+              <td class="when"><Time at={last.at} /></td>
+              <td title={row.operation}>{word('reason', row.reason)}{count > 1 && <small class="dim"> × {count}</small>}</td>
               <td>{word('pocket', pocket(row.debit))}</td>
               <td>{word('pocket', pocket(row.credit))}</td>
-              <td class="right"><Credits value={row.amount_microcredits} /></td>
-              <td class="right"><Change value={change(row)} /></td>
+              <td class="right"><Credits value={amount} /></td>
+              <td class="right"><Change value={change(row, amount)} /></td>
               {withTask && <td>{row.task && <TaskName id={row.task} />}</td>}
             </tr>
           ))}

@@ -6,8 +6,7 @@ import type { Task } from '../../api/types';
 import { Credits } from '../../components/Figures';
 import { Busy, Card, Facts } from '../../components/Layout';
 import { Notice } from '../../components/Notice';
-import * as format from '../../format';
-import { t } from '../../i18n';
+import { lasting, t } from '../../i18n';
 import { isMoving } from '../../tasks/verbs';
 import { Postings } from '../money/Postings';
 
@@ -28,7 +27,7 @@ export function BillTab({ task }: { task: Task }) {
           <Tile name={t('bill.released')} value={it.released_microcredits} />
           <Tile name={t('bill.credited')} value={it.credited_microcredits} />
         </div>
-        <Facts rows={[[t('bill.running'), format.duration(it.running_seconds)], [t('price.rate'), <><Credits value={it.rate_per_hour_microcredits} /> {t('price.an_hour')}</>]]} />
+        <Facts rows={[[t('bill.running'), lasting(it.running_seconds)], [t('price.rate'), <><Credits value={it.rate_per_hour_microcredits} /> {t('price.an_hour')}</>]]} />
       </Card>
       <Card title={t('bill.postings')}><Postings rows={it.postings} withTask={false} /></Card>
     </>

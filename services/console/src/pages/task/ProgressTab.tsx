@@ -11,7 +11,7 @@ import { Card, Empty } from '../../components/Layout';
 import { Notice } from '../../components/Notice';
 import { Progress } from '../../components/Progress';
 import * as format from '../../format';
-import { t, word, type Key } from '../../i18n';
+import { lasting, t, word, type Key } from '../../i18n';
 import { isMoving } from '../../tasks/verbs';
 import { asProblem, type Problem } from '../../api/problem';
 import { History } from './History';
@@ -53,7 +53,7 @@ function Now({ task }: { task: Task }) {
       <strong>{word('stage', progress.stage)}</strong>
       <Progress percent={progress.percent} label={task.name} tone={task.state === 'succeeded' ? 'good' : 'live'} />
       <span class="number">{progress.done} / {progress.total} {word('unit', progress.unit)}</span>
-      {progress.eta_seconds != null && isMoving(task.state) && <span>{t('label.eta', { time: format.duration(progress.eta_seconds) })}</span>}
+      {progress.eta_seconds != null && isMoving(task.state) && <span>{t('label.eta', { time: lasting(progress.eta_seconds) })}</span>}
     </div>
   );
 }
@@ -74,7 +74,7 @@ function Stages({ stages, chosen, choose }: { stages: readonly Stage[]; chosen: 
           {attempts.size > 1 && <small class="dim">{t('label.attempt')} {stage.epoch}</small>}
           <small class="dim">
             {stage.progress && `${stage.progress.done}/${stage.progress.total} ${word('unit', stage.progress.unit)} · `}
-            {stage.finished_at ? format.duration(format.secondsBetween(stage.started_at, stage.finished_at)) : t(`stage_state.${stage.state}` as Key)}
+            {stage.finished_at ? lasting(format.secondsBetween(stage.started_at, stage.finished_at)) : t(`stage_state.${stage.state}` as Key)}
           </small>
           {stage.log && <button type="button" class="small" title={t('action.download_log')} aria-label={t('action.download_log')} onClick={() => save(stage.log ?? '')}>↓ log</button>}
         </li>

@@ -9,7 +9,7 @@ import { Busy, Heading, Tabs } from '../../components/Layout';
 import { Notice } from '../../components/Notice';
 import { State, TaskProgress } from '../../components/State';
 import * as format from '../../format';
-import { t, word, type Key } from '../../i18n';
+import { lasting, t, word, type Key } from '../../i18n';
 import { isMoving } from '../../tasks/verbs';
 import { Samples } from '../evaluation/Samples';
 import { Scores } from '../evaluation/Scores';
@@ -83,7 +83,7 @@ function Summary({ task }: { task: Task }) {
         <State task={task} />
         <TaskProgress task={task} />
         <span><small>{t('label.created')}</small> <Time at={task.created_at} /></span>
-        {began && <span><small>{t('label.lasted')}</small> {format.duration(format.secondsBetween(began, ended))}</span>}
+        {began && <span><small>{t('label.lasted')}</small> {lasting(format.secondsBetween(began, ended))}</span>}
         {task.epoch > 1 && <span><small>{t('label.attempt')}</small> {task.epoch}</span>}
         <Id id={task.id} />
       </div>
