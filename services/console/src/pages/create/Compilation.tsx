@@ -1,5 +1,5 @@
 // The creation form of a compilation.
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { Dataset, Form } from '../../api/types';
 import { Numeric, Select, Text } from '../../components/Field';
 import { Busy, Card } from '../../components/Layout';
@@ -60,6 +60,10 @@ function Calibration({ draft, set, datasets }: { draft: CompilationDraft; set(ch
   const isOwn = draft.calibration === 'dataset';
   // The named samples are built-in datasets, which a platform may not have.
   const isThere = (name: string): boolean => name === 'dataset' || !datasets || datasets.some((one) => one.builtin && one.name === name);
+  const fallsBack = !isThere(draft.calibration);
+  useEffect(() => {
+    if (fallsBack) set({ calibration: 'dataset' });
+  }, [fallsBack]);
   return (
     <Card title={t('section.calibration')}>
       <div class="fields">

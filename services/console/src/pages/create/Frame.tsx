@@ -5,7 +5,7 @@ import type { TaskKind, TaskSpec } from '../../api/types';
 import { Area, FormContext, idOf, Text } from '../../components/Field';
 import { Card, Heading } from '../../components/Layout';
 import { Notice } from '../../components/Notice';
-import { t, type Key } from '../../i18n';
+import { t, word, type Key } from '../../i18n';
 import { Price } from './Price';
 import { type Draft, useDraft } from './useDraft';
 
@@ -55,6 +55,16 @@ export function Frame({ kind, about, onAbout, spec, children }: Props) {
   );
 }
 
+/** The words of a field that the API names, such as `spec.datasets[1].limit`; the name itself where the form has none. */
+function labelOf(field: string): string {
+  if (field === 'name' || field === 'description') return word('field', field);
+  const entry = /^spec\.datasets\[(\d+)\]\.(\w+)$/.exec(field);
+  if (entry) return `${t('label.entry', { n: Number(entry[1]) + 1 })}: ${word('spec', entry[2] === 'dataset' ? 'rows' : (entry[2] ?? ''))}`;
+  const bare = field.replace(/^spec\./, '').replace(/\[\d+\]$/, '');
+  const told = word('spec', bare);
+  return told === bare ? field : told;
+}
+
 /** Every wrong field at once, each leading to its place in the form. */
 function Wrong({ draft }: { draft: Draft }) {
   const shown = draft.errors.filter((error) => draft.form.isTouched(error.field ?? ''));
@@ -69,7 +79,7 @@ function Wrong({ draft }: { draft: Draft }) {
       <ul>
         {shown.map((error) => (
           <li key={`${error.field} ${error.message}`}>
-            <button type="button" class="link" onClick={() => reach(error.field ?? '')}><code>{error.field}</code></button> {error.message}
+            <button type="button" class="link" onClick={() => reach(error.field ?? '')}><span title={error.field ?? ''}>{labelOf(error.field ?? '')}</span></button> {error.message}
           </li>
         ))}
       </ul>

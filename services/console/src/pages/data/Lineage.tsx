@@ -23,7 +23,7 @@ function Node({ model }: { model: Ancestor }) {
         <div class="node task">
           <small class="dim">{word('kind', made.kind)}</small> <TaskName id={made.id} kind={made.kind} name={made.name} />
           <Data spec={made.spec} />
-          {made.from_task && <small class="dim">{t('lineage.after')} <TaskName id={made.from_task} /></small>}
+          {' '}{made.from_task && <small class="dim">{t('lineage.after')} <TaskName id={made.from_task} /></small>}
         </div>
       )}
       <div class="node model">
