@@ -44,6 +44,7 @@ function optionsOf(curves: readonly Curve[], weight: number, isLog: boolean, wid
   return {
     width,
     height: HEIGHT,
+    padding: [10, 14, 0, 0],
     cursor: { sync: { key: sync }, drag: { x: true, y: false } },
     scales: { x: { time: false }, y: isLog ? { distr: 3 } : {} },
     series: seriesOf(curves, weight),
