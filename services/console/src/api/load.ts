@@ -14,22 +14,34 @@ export interface Loaded<T> {
 export function useLoad<T>(read: () => Promise<T>, on: readonly unknown[]): Loaded<T> {
   const [state, set] = useState<{ data?: T; problem?: Problem; isLoading: boolean }>({ isLoading: true });
   const turn = useRef(0);
+  const flight = useRef<{ isOn: boolean; again: boolean }>({ isOn: false, again: false });
   const newest = useRef(read);
   newest.current = read;
   const load = useCallback((fresh: boolean) => {
     const own = ++turn.current;
+    flight.current = { isOn: true, again: false };
     set((old) => (fresh ? { isLoading: true } : { ...old, isLoading: true }));
+    const landed = (change: (old: { data?: T }) => { data?: T; problem?: Problem; isLoading: boolean }): void => {
+      if (own !== turn.current) return;
+      set(change);
+      const { again } = flight.current;
+      flight.current = { isOn: false, again: false };
+      if (again) load(false);
+    };
     newest.current().then(
-      (data) => own === turn.current && set({ data, isLoading: false }),
-      (error: unknown) =>
-        own === turn.current && set((old) => ({ data: old.data, problem: asProblem(error), isLoading: false })),
+      (data) => landed(() => ({ data, isLoading: false })),
+      (error: unknown) => landed((old) => ({ data: old.data, problem: asProblem(error), isLoading: false })),
     );
   }, []);
   useEffect(() => {
     load(true);
     return () => void turn.current++;
   }, on);
-  const reload = useCallback(() => load(false), [load]);
+  // A slow answer is waited for: asking again and again would never show one.
+  const reload = useCallback(() => {
+    if (flight.current.isOn) flight.current.again = true;
+    else load(false);
+  }, [load]);
   return { data: state.data, problem: state.problem, isLoading: state.isLoading, reload };
 }
 
@@ -64,18 +76,25 @@ export function usePages<T extends object>(
   const [pages, set] = useState<{ items: T[]; next?: string | null }>({ items: [] });
   const [status, setStatus] = useState<{ isLoading: boolean; problem?: Problem }>({ isLoading: true });
   const turn = useRef(0);
+  const isReading = useRef(false);
   const newest = useRef(read);
   newest.current = read;
   const load = useCallback((cursor: string | undefined, join: (old: T[], page: Page<T>) => { items: T[]; next?: string | null }) => {
     const own = ++turn.current;
+    isReading.current = true;
     setStatus({ isLoading: true });
     newest.current(cursor).then(
       (page) => {
         if (own !== turn.current) return;
+        isReading.current = false;
         set((old) => join(old.items, page));
         setStatus({ isLoading: false });
       },
-      (error: unknown) => own === turn.current && setStatus({ isLoading: false, problem: asProblem(error) }),
+      (error: unknown) => {
+        if (own !== turn.current) return;
+        isReading.current = false;
+        setStatus({ isLoading: false, problem: asProblem(error) });
+      },
     );
   }, []);
   const cursorOf = (page: Page<T>): string | null => (page.has_more ? (page.next_cursor ?? null) : null);
@@ -90,12 +109,15 @@ export function usePages<T extends object>(
     isLoading: status.isLoading,
     hasMore: pages.next != null,
     more: () => load(pages.next ?? undefined, (old, page) => ({ items: [...old, ...page.data], next: cursorOf(page) })),
-    reload: () =>
+    reload: () => {
+      // What is being read is new enough; the next interval or event asks again.
+      if (isReading.current) return;
       load(undefined, (old, page) => {
         const isOnePage = old.length <= page.data.length || !page.has_more;
         const rest = isOnePage ? [] : old.slice(page.data.length).filter((item) => !page.data.some((one) => isSame(one, item)));
         return { items: [...page.data, ...rest], next: rest.length > 0 ? pages.next : cursorOf(page) };
-      }),
+      });
+    },
   };
 }
 

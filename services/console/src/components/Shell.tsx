@@ -57,7 +57,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
 function Money() {
   const balance = useLoad(async () => (await ask('get', '/api/v1/billing/balance', {})) as Balance, []);
   useInterval(balance.reload, BALANCE_MS);
-  useFacts((fact) => ['queued', 'finished'].includes(String(fact.event.event)) && balance.reload());
+  useFacts((fact) => ['queued', 'finished'].includes(String(fact.event.event)), balance.reload);
   if (!balance.data) return null;
   return <Link href="/billing" class="money"><Credits value={balance.data.available_microcredits} /> {t('money.credits')}</Link>;
 }

@@ -24,7 +24,7 @@ export function TaskList({ kind }: { kind: TaskKind }) {
   const query = { kind, q: name.trim() || undefined, state: state || undefined, limit: 25 };
   const tasks = usePages<Task>((cursor) => ask('get', '/api/v1/tasks', { query: { ...query, cursor } }), [kind, name, state]);
   const isShown = (id: string): boolean => tasks.items.some((task) => task.id === id);
-  useFacts((fact) => (isShown(fact.task) || fact.event.event === 'queued') && tasks.reload());
+  useFacts((fact) => isShown(fact.task) || fact.event.event === 'queued', tasks.reload);
   useInterval(tasks.reload, tasks.items.some((task) => isMoving(task.state)) ? PROGRESS_MS : null);
   return (
     <>

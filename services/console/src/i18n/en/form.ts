@@ -158,6 +158,7 @@ export const form = {
   'hint.benchmark': 'A benchmark, or a subject of one, such as mmlu_anatomy.',
   'hint.alias': 'Needed where one benchmark stands twice.',
   'hint.leak_check': 'Looks for the evaluated rows in everything that the model was trained or calibrated with.',
+  'hint.rescore': 'The id of an evaluation of the same model: its answers are scored again with other filters or metrics, and the model is not asked.',
   'hint.apply_chat_template': 'Each prompt becomes a user’s message.',
   'hint.quantization.int8': 'Eight-bit weights, chosen with calibration text: small and fast.',
   'hint.quantization.fp16': 'Half-precision weights; no calibration.',

@@ -160,6 +160,7 @@ export const form: Record<keyof typeof en, string> = {
   'hint.benchmark': '评测集或其中的科目,例如 mmlu_anatomy。',
   'hint.alias': '同一评测集出现两次时需要。',
   'hint.leak_check': '检查评测数据是否出现在模型的训练或校准数据中。',
+  'hint.rescore': '同一模型的评估任务 ID:沿用其回答,以其他过滤器或指标重新评分,不再运行模型。',
   'hint.apply_chat_template': '将每条提示词作为用户消息。',
   'hint.quantization.int8': '8 比特权重,借助校准文本选取:体积小、速度快。',
   'hint.quantization.fp16': '半精度权重,无需校准。',

@@ -1,7 +1,7 @@
 // The creation form of an evaluation.
 import { useState } from 'preact/hooks';
 import type { Form } from '../../api/types';
-import { Check, Numeric } from '../../components/Field';
+import { Check, Numeric, Text } from '../../components/Field';
 import { Busy, Card } from '../../components/Layout';
 import { Notice } from '../../components/Notice';
 import { Segments } from '../../components/Segments';
@@ -46,6 +46,7 @@ function EvaluationForm({ form, task }: { form: Form | null; task: string }) {
           <Check name="spec.leak_check" label={t('spec.leak_check')} value={draft.leak_check} hint={t('hint.leak_check')} onChange={(leak_check) => set({ leak_check })} />
           <Check name="spec.apply_chat_template" label={t('spec.apply_chat_template')} value={draft.apply_chat_template} hint={t('hint.apply_chat_template')} onChange={(apply_chat_template) => set({ apply_chat_template })} />
           <Numeric name="spec.max_length" label={t('spec.max_length')} value={draft.max_length} placeholder={t('form.default')} onChange={(max_length) => set({ max_length })} />
+          <Text name="spec.rescore" label={t('spec.rescore')} value={draft.rescore} placeholder={t('form.none')} hint={t('hint.rescore')} onChange={(rescore) => set({ rescore: rescore.trim() })} />
           <Numeric name="spec.seed" label={t('spec.seed')} value={draft.seed} placeholder={t('form.default')} onChange={(seed) => set({ seed })} />
         </div>
       </details>

@@ -20,7 +20,7 @@ const BALANCE_MS = 10_000;
 export function Billing() {
   const balance = useLoad(async () => (await ask('get', '/api/v1/billing/balance', {})) as Balance, []);
   useInterval(balance.reload, BALANCE_MS);
-  useFacts((fact) => (fact.event.event === 'finished' || fact.event.event === 'queued') && balance.reload());
+  useFacts((fact) => fact.event.event === 'finished' || fact.event.event === 'queued', balance.reload);
   return (
     <>
       <Heading title={t('nav.billing')} about={t('about.billing')} />

@@ -15,7 +15,7 @@ const SHOWN_ELSEWHERE = ['stage_changed'];
 
 export function History({ task }: { task: Task }) {
   const facts = useLoad(async () => ((await ask('get', '/api/v1/tasks/{id}/events', { path: { id: task.id } })) as Page<Fact>).data, [task.id]);
-  useFacts((fact) => fact.task === task.id && facts.reload());
+  useFacts((fact) => fact.task === task.id, facts.reload);
   const shown = facts.data?.filter((fact) => !SHOWN_ELSEWHERE.includes(String(fact.event.event))) ?? [];
   return (
     <Card title={t('section.history')}>

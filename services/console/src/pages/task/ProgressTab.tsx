@@ -22,7 +22,7 @@ const STAGES_MS = 4000;
 export function ProgressTab({ task }: { task: Task }) {
   const path = { id: task.id };
   const stages = useLoad(async () => ((await ask('get', '/api/v1/tasks/{id}/stages', { path })) as Page<Stage>).data, [task.id]);
-  useFacts((fact) => fact.task === task.id && stages.reload());
+  useFacts((fact) => fact.task === task.id, stages.reload);
   useInterval(stages.reload, isMoving(task.state) ? STAGES_MS : null);
   const [stage, setStage] = useState('');
   return (
@@ -86,7 +86,7 @@ function Stages({ stages, chosen, choose }: { stages: readonly Stage[]; chosen: 
 
 function Checkpoints({ task }: { task: Task }) {
   const found = useLoad(async () => ((await ask('get', '/api/v1/tasks/{id}/checkpoints', { path: { id: task.id } })) as Page<Checkpoint>).data, [task.id]);
-  useFacts((fact) => fact.task === task.id && fact.event.event === 'checkpoint_committed' && found.reload());
+  useFacts((fact) => fact.task === task.id && fact.event.event === 'checkpoint_committed', found.reload);
   if (!found.data || found.data.length === 0) return null;
   return (
     <Card title={t('section.committed')}>

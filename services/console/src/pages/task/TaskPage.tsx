@@ -32,7 +32,7 @@ const TABS: Record<TaskKind, readonly string[]> = {
 export function TaskPage({ kind, id, tab }: { kind: TaskKind; id: string; tab: string | undefined }) {
   const [, go] = useLocation();
   const task = useLoad<Task>(() => ask('get', '/api/v1/tasks/{id}', { path: { id } }), [id]);
-  useFacts((fact) => fact.task === id && task.reload());
+  useFacts((fact) => fact.task === id, task.reload);
   useInterval(task.reload, task.data && isMoving(task.data.state) ? PROGRESS_MS : null);
   if (!task.data) return task.problem ? <Notice problem={task.problem} again={task.reload} /> : <Busy />;
   const now = tab ?? 'parameters';

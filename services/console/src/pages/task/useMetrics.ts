@@ -22,8 +22,9 @@ export function useMetrics(id: string, isLive: boolean): Series {
     if (isReading.current) return;
     isReading.current = true;
     try {
+      // The last step again: what a validation says of it comes after its other values.
+      let after_step = last.current < 1 ? undefined : last.current - 1;
       for (let more = true; more; ) {
-        const after_step = last.current < 0 ? undefined : last.current;
         const told = (await ask('get', '/api/v1/tasks/{id}/metrics', { path: { id }, query: { after_step } })) as Metrics;
         const news = Object.entries(told.series);
         for (const [, points] of news) last.current = Math.max(last.current, points[points.length - 1]?.[0] ?? -1);
@@ -32,7 +33,8 @@ export function useMetrics(id: string, isLive: boolean): Series {
           for (const [name, points] of news) series[name] = joined(series[name] ?? [], points);
           return { series, problem: undefined, isLoading: false };
         });
-        more = told.has_more && news.length > 0;
+        after_step = told.next_after_step ?? undefined;
+        more = told.has_more && after_step !== undefined;
       }
     } catch (error) {
       set((old) => ({ ...old, problem: asProblem(error), isLoading: false }));
