@@ -50,3 +50,10 @@ export function may(role: keyof typeof RANKS): boolean {
   const own = workspace.value?.role;
   return own != null && RANKS[own] >= RANKS[role];
 }
+
+/** The workspace that a new platform begins with: its admins run the platform. */
+const FIRST = `ws-${'1'.padStart(32, '0')}`;
+
+export function isOperator(): boolean {
+  return workspace.value?.id === FIRST && may('admin');
+}

@@ -30,6 +30,8 @@ export const form = {
 
   'spec.task_type': 'Task type',
   'spec.model': 'Model',
+  'spec.model.evaluation': 'Model to evaluate',
+  'spec.model.compilation': 'Model to compile',
   'spec.method': 'Training method',
   'spec.sequence_length': 'Sequence length (tokens)',
   'spec.precision': 'Precision',

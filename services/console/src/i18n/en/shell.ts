@@ -91,7 +91,7 @@ export const shell = {
   'problem.hint.payment': 'Top up the workspace, or make the task smaller.',
   'problem.hint.forbidden': 'Ask an admin of the workspace for a key with a higher role.',
   'problem.hint.missing': 'It may have been deleted, or belongs to another workspace.',
-  'problem.hint.conflict': 'Its state has changed meanwhile: look again.',
+  'problem.hint.conflict': 'As things stand it cannot be done: look again, or change what you asked for.',
   'problem.hint.large': 'Split it into smaller files.',
   'problem.hint.fields': 'Every wrong place is named below or at its field.',
   'problem.hint.later': 'Nothing was changed by this. Try again in a moment.',

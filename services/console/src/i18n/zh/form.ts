@@ -32,6 +32,8 @@ export const form: Record<keyof typeof en, string> = {
 
   'spec.task_type': '任务类型',
   'spec.model': '模型选择',
+  'spec.model.evaluation': '待评估模型',
+  'spec.model.compilation': '待编译模型',
   'spec.method': '训练方法',
   'spec.sequence_length': '训练序列长度(token)',
   'spec.precision': '训练精度设置',

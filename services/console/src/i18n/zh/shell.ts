@@ -20,7 +20,7 @@ export const shell: Record<keyof typeof en, string> = {
 
   'label.actions': '操作',
   'label.actions_of': '{name} 的更多操作',
-  'label.attempt': '第几次执行',
+  'label.attempt': '执行次数',
   'label.best': '最佳',
   'label.builtin': '内置',
   'label.column': '列',
@@ -93,7 +93,7 @@ export const shell: Record<keyof typeof en, string> = {
   'problem.hint.payment': '请为工作空间充值,或缩小任务规模。',
   'problem.hint.forbidden': '请向工作空间管理员申请权限更高的密钥。',
   'problem.hint.missing': '可能已被删除,或属于其他工作空间。',
-  'problem.hint.conflict': '其状态已发生变化,请刷新后查看。',
+  'problem.hint.conflict': '当前状态下无法执行:请刷新查看,或更改请求内容。',
   'problem.hint.large': '请拆分为较小的文件。',
   'problem.hint.fields': '所有错误均已在下方或对应字段处标明。',
   'problem.hint.later': '本次操作未产生任何更改,请稍后重试。',

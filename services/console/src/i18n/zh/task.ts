@@ -60,7 +60,7 @@ export const task: Record<keyof typeof en, string> = {
   'tab.parameters.evaluation': '评估参数',
   'tab.parameters.compilation': '编译参数',
   'tab.progress': '进度',
-  'tab.curves': '训练曲线',
+  'tab.curves': 'Tensorboard 可视化',
   'tab.artifacts': '制品',
   'tab.scores': '规则评分',
   'tab.samples': '评分细则',

@@ -2,7 +2,7 @@
 import { useState } from 'preact/hooks';
 import { ask } from '../../api/client';
 import { usePages } from '../../api/load';
-import { may, workspace } from '../../api/session';
+import { isOperator, may, workspace } from '../../api/session';
 import type { Workspace } from '../../api/types';
 import { confirm } from '../../components/Dialog';
 import { Text } from '../../components/Field';
@@ -13,13 +13,9 @@ import { t, word } from '../../i18n';
 import { Add } from './Add';
 import { showOnce } from './Secret';
 
-/** Admins of the first workspace run the platform. */
-const FIRST = `ws-${'1'.padStart(32, '0')}`;
-
 export function Workspaces() {
   const list = usePages<Workspace>((cursor) => ask('get', '/api/v1/workspaces', { query: { limit: 50, cursor } }), []);
   const own = workspace.value;
-  const isOperator = own?.id === FIRST && may('admin');
   const [name, setName] = useState('');
   const create = async (once: string): Promise<void> => {
     const made = await ask('post', '/api/v1/workspaces', { body: { name }, once });
@@ -34,7 +30,7 @@ export function Workspaces() {
     });
   return (
     <Card title={t('access.workspaces')}>
-      {isOperator && <Add action={t('workspace.create')} run={create}><Text name="name" label={t('field.name')} value={name} onChange={setName} /></Add>}
+      {isOperator() && <Add action={t('workspace.create')} run={create}><Text name="name" label={t('field.name')} value={name} onChange={setName} /></Add>}
       <Notice problem={list.problem} again={list.reload} />
       <table>
         <thead><tr><th>{t('field.name')}</th><th>{t('access.role')}</th><th>{t('label.created')}</th><th>ID</th><th /></tr></thead>
@@ -45,7 +41,7 @@ export function Workspaces() {
               <td>{one.id === own?.id && own.role ? word('role_name', own.role) : ''}</td>
               <td class="when"><Time at={one.created_at} /></td>
               <td><Id id={one.id} /></td>
-              <td class="right">{isOperator && one.id !== own?.id && <button type="button" class="small danger" onClick={() => remove(one)}>{t('verb.delete')}</button>}</td>
+              <td class="right">{isOperator() && one.id !== own?.id && <button type="button" class="small danger" onClick={() => remove(one)}>{t('verb.delete')}</button>}</td>
             </tr>
           ))}
         </tbody>

@@ -32,7 +32,7 @@ function CompilationForm({ form, task }: { form: Form | null; task: string }) {
     <Frame kind="compilation" about={about} onAbout={setAbout} spec={toSpec(draft)}>
       <Card title={t('section.compilation')}>
         <div class="fields">
-          <ModelOfTask draft={draft} models={models.data} fits={(model) => model.format !== 'onnx'} set={set} />
+          <ModelOfTask kind="compilation" draft={draft} models={models.data} fits={(model) => model.format !== 'onnx'} set={set} />
           <Segments name="spec.quantization" label={t('spec.quantization')} value={draft.quantization} hint={t(`hint.quantization.${draft.quantization}`)}
             onChange={(value) => set({ quantization: value as 'int8' })} choices={['int8', 'fp16'].map((value) => ({ value, name: word('value', value) }))} />
           <Select name="spec.target" label={t('spec.target')} value={draft.target} hint={t('hint.target')}

@@ -29,7 +29,7 @@ function EvaluationForm({ form, task }: { form: Form | null; task: string }) {
     <Frame kind="evaluation" about={about} onAbout={setAbout} spec={toSpec(draft)}>
       <Card title={t('section.evaluation')}>
         <div class="fields">
-          <ModelOfTask draft={draft} models={models.data} fits={() => true} set={set} />
+          <ModelOfTask kind="evaluation" draft={draft} models={models.data} fits={() => true} set={set} />
         </div>
         <Notice problem={models.problem} again={models.reload} />
       </Card>

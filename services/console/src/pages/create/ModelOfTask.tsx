@@ -13,16 +13,18 @@ interface Chosen {
 }
 
 interface Props {
+  kind: 'evaluation' | 'compilation';
   draft: Chosen;
   models: readonly Model[] | undefined;
   fits(model: Model): boolean;
   set(change: Partial<Chosen>): void;
 }
 
-export function ModelOfTask({ draft, models, fits, set }: Props) {
+export function ModelOfTask({ kind, draft, models, fits, set }: Props) {
+  const label = t(`spec.model.${kind}`);
   if (draft.from_task) {
     return (
-      <Field name="spec.model" label={t('spec.model')} isWide hint={t('hint.from_task')}>
+      <Field name="spec.model" label={label} isWide hint={t('hint.from_task')}>
         {(wiring) => (
           <p class="chosen">
             <strong>{nameOf(draft.from_task) ?? draft.from_task}</strong>
@@ -38,7 +40,7 @@ export function ModelOfTask({ draft, models, fits, set }: Props) {
       <Segments name="spec.model_source" label={t('spec.model_source')} value={draft.model_source}
         onChange={(value) => set({ model_source: value as 'builtin', model: '' })}
         choices={['builtin', 'trained'].map((value) => ({ value, name: word('model_source', value) }))} />
-      <Select name="spec.model" label={t('spec.model')} value={draft.model} choices={choices} placeholder={t('form.choose')} isWide
+      <Select name="spec.model" label={label} value={draft.model} choices={choices} placeholder={t('form.choose')} isWide
         hint={choices.length === 0 && models ? t('hint.no_model') : undefined} onChange={(model) => set({ model })} />
     </>
   );

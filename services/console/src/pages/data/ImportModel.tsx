@@ -2,6 +2,7 @@
 import { useRef, useState } from 'preact/hooks';
 import { useLocation } from 'wouter-preact';
 import { asProblem, type Problem } from '../../api/problem';
+import { isOperator } from '../../api/session';
 import { importModel } from '../../api/transfer';
 import { Field, FormContext, Text } from '../../components/Field';
 import { Card, Heading } from '../../components/Layout';
@@ -55,7 +56,7 @@ export function ImportModel() {
             <Segments name="what" label={t('import.what')} value={isFolder ? 'folder' : 'file'} onChange={(value) => (setFolder(value === 'folder'), setFiles([]))}
               choices={[{ value: 'file', name: t('import.file') }, { value: 'folder', name: t('import.folder') }]} />
             <Segments name="source" label={t('model.origin')} value={source} hint={t('hint.import_source')} onChange={(value) => setSource(value as 'imported')}
-              choices={['imported', 'builtin'].map((value) => ({ value, name: word('origin', value) }))} />
+              choices={['imported', 'builtin'].map((value) => ({ value, name: word('origin', value), isDisabled: value === 'builtin' && !isOperator() }))} />
             <Field name="files" label={t('label.file')} isWide>
               {(wiring) => <input key={String(isFolder)} {...wiring} type="file" multiple={isFolder} {...(isFolder ? { webkitdirectory: true } : { accept: '.gguf' })} onChange={(event) => setFiles(filesOf(event.currentTarget.files))} />}
             </Field>

@@ -5,6 +5,7 @@ import { useLocation } from 'wouter-preact';
 import { address, ask, onceKey } from '../../api/client';
 import { useLoad } from '../../api/load';
 import { asProblem, type Problem } from '../../api/problem';
+import { isOperator } from '../../api/session';
 import { upload } from '../../api/transfer';
 import type { Dataset } from '../../api/types';
 import { Check, Field, FormContext, Select, Text } from '../../components/Field';
@@ -27,7 +28,7 @@ export function UploadDataset() {
   const to = useQuery('to');
   const known = useLoad(async () => (to ? await ask('get', '/api/v1/datasets/{id}', { path: { id: to } }) : null), [to]);
   const [file, setFile] = useState<File | null>(null);
-  const [form, setForm] = useState({ name: '', kind: '', format: '', split: '', skip: false });
+  const [form, setForm] = useState({ name: '', kind: '', format: '', split: '', skip: false, builtin: false });
   const [sent, setSent] = useState<number | null>(null);
   const [problem, setProblem] = useState<Problem>();
   const end = useRef<AbortController | null>(null);
@@ -40,7 +41,7 @@ export function UploadDataset() {
     end.current = new AbortController();
     const query = {
       name: to ? undefined : form.name || nameOf(file), kind: form.kind, format: form.format, filename: file.name,
-      skip_invalid: form.skip || undefined, dataset: to || undefined, split: form.split,
+      skip_invalid: form.skip || undefined, dataset: to || undefined, split: form.split, builtin: (!to && form.builtin) || undefined,
     };
     try {
       const made = (await upload('POST', address('/api/v1/datasets', {}, query), file, onceKey(), setSent, end.current.signal)) as Dataset;
@@ -63,6 +64,7 @@ export function UploadDataset() {
             <Select name="format" label={t('dataset.format')} value={form.format} placeholder={t('form.detect')} choices={FORMATS.map((value) => ({ value, name: value }))} onChange={(wanted) => set({ format: wanted })} />
             <Text name="split" label={t('dataset.split')} value={form.split} placeholder="train" hint={t('hint.dataset_split')} onChange={(split) => set({ split })} />
             <Check name="skip_invalid" label={t('dataset.skip_invalid')} value={form.skip} hint={t('hint.skip_invalid')} onChange={(skip) => set({ skip })} />
+            {!to && isOperator() && <Check name="builtin" label={t('dataset.builtin')} value={form.builtin} hint={t('hint.dataset_builtin')} onChange={(builtin) => set({ builtin })} />}
           </div>
         </Card>
         {sent !== null && file && <Sending sent={sent} whole={file.size} cancel={() => end.current?.abort()} />}

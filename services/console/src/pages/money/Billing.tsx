@@ -4,7 +4,7 @@ import { ask } from '../../api/client';
 import { useFacts } from '../../api/facts';
 import { useInterval, useLoad, usePages } from '../../api/load';
 import { asProblem, type Problem } from '../../api/problem';
-import { may } from '../../api/session';
+import { isOperator, may } from '../../api/session';
 import type { Audit, Balance, Ledger, Posting, Price } from '../../api/shapes';
 import { saveStreamed } from '../../api/transfer';
 import { Credits } from '../../components/Figures';
@@ -35,7 +35,7 @@ export function Billing() {
       <div class="columns">
         <Prices />
         <div>
-          {may('admin') && <TopUp done={balance.reload} />}
+          {isOperator() && <TopUp done={balance.reload} />}
           {may('admin') && <AuditCard />}
         </div>
       </div>
