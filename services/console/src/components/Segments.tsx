@@ -13,7 +13,7 @@ export function Segments(props: FieldProps & { value: string; onChange(value: st
   return (
     <Field {...props}>
       {(wiring) => (
-        <div class="segments" role="radiogroup" id={wiring.id} aria-label={props.label} aria-describedby={wiring['aria-describedby']}>
+        <div class="segments" role="radiogroup" tabIndex={-1} id={wiring.id} aria-label={props.label} aria-describedby={wiring['aria-describedby']}>
           {props.choices.map((choice) => (
             <label key={choice.value} class={choice.isDisabled ? 'off' : ''} title={choice.why}>
               <input

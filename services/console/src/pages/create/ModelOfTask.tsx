@@ -37,7 +37,7 @@ export function ModelOfTask({ kind, draft, models, fits, set }: Props) {
   const choices = modelChoices(models, (model) => namedSource(model) === draft.model_source && fits(model));
   return (
     <>
-      <Segments name="spec.model_source" label={t('spec.model_source')} value={draft.model_source}
+      <Segments name="spec.model_source" label={t('spec.model_source')} value={draft.model_source} isWide
         onChange={(value) => set({ model_source: value as 'builtin', model: '' })}
         choices={['builtin', 'trained'].map((value) => ({ value, name: word('model_source', value) }))} />
       <Select name="spec.model" label={label} value={draft.model} choices={choices} placeholder={t('form.choose')} isWide

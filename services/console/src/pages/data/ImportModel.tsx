@@ -53,9 +53,9 @@ export function ImportModel() {
       <form onSubmit={(event) => void submit(event)} noValidate>
         <Card>
           <div class="fields">
-            <Segments name="what" label={t('import.what')} value={isFolder ? 'folder' : 'file'} onChange={(value) => (setFolder(value === 'folder'), setFiles([]))}
+            <Segments name="what" label={t('import.what')} value={isFolder ? 'folder' : 'file'} isWide onChange={(value) => (setFolder(value === 'folder'), setFiles([]))}
               choices={[{ value: 'file', name: t('import.file') }, { value: 'folder', name: t('import.folder') }]} />
-            <Segments name="source" label={t('model.origin')} value={source} hint={t('hint.import_source')} onChange={(value) => setSource(value as 'imported')}
+            <Segments name="source" label={t('model.origin')} value={source} hint={t('hint.import_source')} isWide onChange={(value) => setSource(value as 'imported')}
               choices={['imported', 'builtin'].map((value) => ({ value, name: word('origin', value), isDisabled: value === 'builtin' && !isOperator() }))} />
             <Field name="files" label={t('label.file')} isWide>
               {(wiring) => <input key={String(isFolder)} {...wiring} type="file" multiple={isFolder} {...(isFolder ? { webkitdirectory: true } : { accept: '.gguf' })} onChange={(event) => setFiles(filesOf(event.currentTarget.files))} />}
