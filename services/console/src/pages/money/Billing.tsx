@@ -26,13 +26,14 @@ export function Billing() {
       <Heading title={t('nav.billing')} about={t('about.billing')} />
       <Notice problem={balance.problem} again={balance.reload} />
       {balance.data ? (
-        <div class="tiles">
+        // Keyed: else it would take the place of the block below, which would forget what it shows.
+        <div key="tiles" class="tiles">
           <Tile name={t('money.available')} value={balance.data.available_microcredits} isMain />
           <Tile name={t('money.held')} value={balance.data.held_microcredits} />
           <Tile name={t('money.spent')} value={balance.data.spent_microcredits} />
         </div>
       ) : <Busy />}
-      <div class="columns">
+      <div key="cards" class="columns">
         <Prices />
         <div>
           {isOperator() && <TopUp done={balance.reload} />}
