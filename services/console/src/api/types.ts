@@ -1,0 +1,42 @@
+// The API's own shapes under short names.
+import type { components } from './schema';
+
+type Schemas = components['schemas'];
+
+export type Task = Schemas['Task'];
+export type TaskKind = Schemas['TaskKind'];
+export type TaskState = Schemas['TaskState'];
+export type TaskSpec = Schemas['TaskSpec'];
+export type CreateTask = Schemas['CreateTask'];
+export type TrainingSpec = Schemas['TrainingSpec'];
+export type EvaluationSpec = Schemas['EvaluationSpec'];
+export type EvaluationDataset = Schemas['EvaluationDataset'];
+export type CompilationSpec = Schemas['CompilationSpec'];
+export type TrainingKind = Schemas['TrainingKind'];
+export type Method = Schemas['Method'];
+export type Pool = Schemas['Pool'];
+export type Quote = Schemas['Quote'];
+export type Form = Schemas['Form'];
+export type Dataset = Schemas['Dataset'];
+export type Model = Schemas['Model'];
+export type Ancestor = Schemas['Ancestor'];
+export type Deployment = Schemas['Deployment'];
+export type Sample = Schemas['Sample'];
+export type Outcome = Schemas['Outcome'];
+export type Standing = Schemas['Standing'];
+export type ComparedEvaluations = Schemas['ComparedEvaluations'];
+export type MetricComparison = Schemas['MetricComparison'];
+export type TaskComparison = Schemas['TaskComparison'];
+export type Cause = Schemas['Cause'];
+export type Workspace = Schemas['Workspace'];
+export type User = Schemas['User'];
+export type ApiKey = Schemas['ApiKey'];
+export type Role = Schemas['Role'];
+export type ProblemPlace = Schemas['ProblemPlace'];
+
+/** A page of a list. */
+export interface Page<T> {
+  data: T[];
+  has_more: boolean;
+  next_cursor?: string | null;
+}
