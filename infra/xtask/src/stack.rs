@@ -52,23 +52,40 @@ pub(crate) fn hand_over(program: &str, arguments: impl IntoIterator<Item: AsRef<
 /// Builds the web console when its sources changed since the last build.
 pub(crate) fn build_console() -> Result<()> {
     let console = root().join("services/console");
-    if !console.join("package.json").exists() {
-        return Ok(());
-    }
-    if !console.join("node_modules").exists() {
+    let installed = modified(&console.join("node_modules/.package-lock.json"));
+    if installed.is_none() || modified(&console.join("package-lock.json")) > installed {
         say("npm ci (web console)");
-        run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&console))?;
+        npm(&["ci", "--no-audit", "--no-fund"])?;
     }
     if is_stale(&console) {
         say("npm run build (web console)");
-        run(Command::new("npm").args(["run", "--silent", "build"]).current_dir(&console))?;
+        npm(&["run", "--silent", "build"])?;
     }
     Ok(())
 }
 
+/// The web console's own tests.
+pub(crate) fn test_console() -> Result<()> {
+    say("npm test (web console)");
+    npm(&["run", "--silent", "test"])
+}
+
+fn npm(arguments: &[&str]) -> Result<()> {
+    run(Command::new("npm").args(arguments).current_dir(root().join("services/console")))
+}
+
 fn is_stale(console: &Path) -> bool {
+    const SOURCES: [&str; 6] = [
+        "index.html",
+        "package.json",
+        "package-lock.json",
+        "tsconfig.json",
+        "vite.config.ts",
+        "openapi.json",
+    ];
     let built = modified(&console.join("dist/index.html"));
-    let newest = newest_under(&console.join("src")).max(modified(&console.join("package-lock.json")));
+    let files = SOURCES.iter().filter_map(|name| modified(&console.join(name))).max();
+    let newest = files.max(newest_under(&console.join("src"))).max(newest_under(&console.join("public")));
     built.is_none() || newest > built
 }
 

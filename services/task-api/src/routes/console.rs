@@ -6,6 +6,10 @@ use actix_web::{HttpRequest, HttpResponse, http::Method};
 
 use crate::{App, Error};
 
+/// What the console's page may do: it loads its own files and asks its own server, and no other page may frame it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 /// A file of the console; paths without one are the page itself, which routes on its own.
 pub(super) async fn file(app: &App, request: &HttpRequest) -> Result<HttpResponse, Error> {
     let path = request.path();
@@ -32,6 +36,8 @@ pub(super) async fn file(app: &App, request: &HttpRequest) -> Result<HttpRespons
             if hashed { "public, max-age=31536000, immutable" } else { "no-cache" },
         ))
         .insert_header(("X-Content-Type-Options", "nosniff"))
+        .insert_header(("Content-Security-Policy", POLICY))
+        .insert_header(("Referrer-Policy", "no-referrer"))
         .body(bytes))
 }
 

@@ -9,6 +9,22 @@ fn document() -> Value {
     serde_json::to_value(anneal_task_api::openapi()).unwrap()
 }
 
+/// The document that the web console's types are made from.
+const OF_THE_CONSOLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../console/openapi.json");
+
+#[test]
+fn the_console_is_made_for_this_document() {
+    let known: Value = serde_json::from_slice(&std::fs::read(OF_THE_CONSOLE).unwrap()).unwrap();
+    let why = "run the test `write_the_document_of_the_console`, then `npm run types` in services/console";
+    assert!(known == document(), "the API has changed: {why}");
+}
+
+#[test]
+#[ignore = "writes the document instead of comparing with it"]
+fn write_the_document_of_the_console() {
+    std::fs::write(OF_THE_CONSOLE, format!("{:#}\n", document())).unwrap();
+}
+
 /// Every operation, with its method and path.
 fn operations(document: &Value) -> Vec<(String, &Value)> {
     let mut found = Vec::new();

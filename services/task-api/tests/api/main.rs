@@ -4,6 +4,7 @@
 mod access;
 mod bad_input;
 mod builtins;
+mod console;
 mod datasets;
 mod document;
 mod evaluations;
