@@ -80,6 +80,7 @@ routes! {
     fetchStageLog = stages::log,
     showMetrics = task_details::metrics,
     listCheckpoints = task_details::checkpoints,
+    listCheckpointEvaluations = task_details::checkpoint_evaluations,
     showTaskBill = task_details::bill,
     listTaskEvents = task_details::events,
     readLog = logs::read,

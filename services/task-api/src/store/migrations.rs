@@ -5,7 +5,7 @@ use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trai
 
 /// task-api's migrations, oldest first.
 pub(crate) fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(Initial), Box::new(Data), Box::new(Epochs), Box::new(Context)]
+    vec![Box::new(Initial), Box::new(Data), Box::new(Epochs), Box::new(Context), Box::new(Curves)]
 }
 
 struct Initial;
@@ -86,6 +86,35 @@ impl MigrationTrait for Context {
         Ok(())
     }
 }
+
+/// Which checkpoints are scored, and how far that is.
+struct Curves;
+
+impl MigrationName for Curves {
+    fn name(&self) -> &'static str {
+        "task_api_0005_curves"
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for Curves {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for statement in CURVES {
+            manager.get_connection().execute_unprepared(statement).await?;
+        }
+        Ok(())
+    }
+}
+
+const CURVES: &[&str] = &[
+    "CREATE TABLE checkpoint_evaluations (
+        training TEXT NOT NULL, step BIGINT NOT NULL, checkpoint TEXT, task TEXT NOT NULL, state TEXT NOT NULL,
+        failure TEXT, look_after_ms BIGINT NOT NULL, PRIMARY KEY (training, step)
+    )",
+    "CREATE INDEX checkpoint_evaluations_wanted ON checkpoint_evaluations (look_after_ms) WHERE state = 'wanted'",
+    "CREATE INDEX checkpoint_evaluations_by_task ON checkpoint_evaluations (task)",
+    "CREATE INDEX checkpoint_evaluations_by_checkpoint ON checkpoint_evaluations (checkpoint)",
+];
 
 const DATA: &[&str] = &[
     "CREATE TABLE discarded (prefix TEXT PRIMARY KEY, at_ms BIGINT NOT NULL)",
