@@ -8,6 +8,7 @@ mod datasets;
 mod document;
 mod evaluations;
 mod files;
+mod imports;
 mod isolation;
 mod objects;
 mod once;
