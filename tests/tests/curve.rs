@@ -26,13 +26,17 @@ impl Curve {
     }
 
     /// A training that is scored every `save` steps, and before the first.
-    async fn train(&self, steps: u64, save: u64) -> String {
+    fn training(&self, steps: u64, save: u64) -> Value {
         let mut spec = inputs::training(&self.model, &self.chat, steps, save);
         spec["checkpoint_evaluation"] = json!({"datasets": [
             {"benchmark": "custom_multiple_choice", "dataset": self.questions, "limit": 8},
             {"benchmark": "heldout_loss", "dataset": self.chat, "limit": 8},
         ]});
-        self.client.launch("tune", spec).await
+        spec
+    }
+
+    async fn train(&self, steps: u64, save: u64) -> String {
+        self.client.launch("tune", self.training(steps, save)).await
     }
 
     async fn points(&self, task: &str, name: &str) -> Vec<(u64, f64)> {
@@ -73,7 +77,7 @@ async fn every_save_interval_is_a_point_and_no_checkpoint_goes_before_it_is_scor
     let points = curve.has_points(&task, &[0, 10, 20, 30, 40, 50, 60]).await;
     assert!(points.iter().all(|(_, accuracy)| (0.0..=1.0).contains(accuracy)));
     let learned = curve.points(&task, "eval/heldout_loss/loss").await;
-    assert!(learned.is_empty() || learned.last().unwrap().1 < learned[0].1, "{learned:?}");
+    assert!(learned.last().unwrap().1 < 0.8 * learned[0].1, "{learned:?}");
 
     // The last point is the score of the very weights that were published.
     let adapter = trained["model"].as_str().unwrap();
@@ -108,10 +112,14 @@ async fn kills_of_everything_lose_no_point_and_score_none_twice() {
         curve.platform.kill("task-api");
         curve.platform.launch_failing("task-api", failpoint);
         curve.platform.ready().await;
-        let task = curve.train(40, 10).await;
+        // The answer may or may not arrive before the API's death.
+        let body = json!({"name": "tune", "spec": curve.training(40, 10)});
+        drop(curve.client.request(reqwest::Method::POST, "/api/v1/tasks").json(&body).send().await);
         curve.platform.ended("task-api").await;
         curve.platform.launch("task-api");
         curve.platform.ready().await;
+        let trainings = curve.client.get("/api/v1/tasks?kind=training").await;
+        let task = id_of(&trainings["data"][0]);
         within(A_WHILE, || async { !curve.points(&task, ACCURACY).await.is_empty() }).await;
         // Both workers die on the way.
         curve.platform.kill("trainer");

@@ -130,7 +130,7 @@ impl Hub {
     ) -> Result<(T, Option<String>), HubError> {
         let response = self.get(path).send().await?;
         let response = asked.checked(path, response)?;
-        let next = self.next_page(&response);
+        let next = self.next_page(path, &response)?;
         let body = response.bytes().await?;
         let value = serde_json::from_slice(&body)
             .map_err(|error| HubError::Malformed { path: path.to_owned(), why: error.to_string() })?;
@@ -138,12 +138,18 @@ impl Hub {
     }
 
     /// The path of the next page, as far as it is on this hub: the token goes nowhere else.
-    fn next_page(&self, response: &Response) -> Option<String> {
-        let link = response.headers().get(LINK)?.to_str().ok()?;
-        let next = link.split(',').find(|part| part.contains("rel=\"next\""))?;
-        let address = next.split('<').nth(1)?.split('>').next()?;
+    fn next_page(&self, path: &str, response: &Response) -> Result<Option<String>, HubError> {
+        let link = response.headers().get(LINK).and_then(|link| link.to_str().ok()).unwrap_or_default();
+        let Some(next) = link.split(',').find(|part| part.contains("rel=\"next\"")) else { return Ok(None) };
+        let address = next.split('<').nth(1).and_then(|rest| rest.split('>').next()).unwrap_or_default();
         let below = address.strip_prefix(&self.config.endpoint).unwrap_or(address);
-        below.strip_prefix('/').filter(|path| !path.starts_with('/')).map(str::to_owned)
+        match below.strip_prefix('/').filter(|path| !path.starts_with('/')) {
+            Some(below) => Ok(Some(below.to_owned())),
+            None => Err(HubError::Malformed {
+                path: path.to_owned(),
+                why: "the next page is not on this hub".to_owned(),
+            }),
+        }
     }
 }
 

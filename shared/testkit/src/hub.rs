@@ -203,10 +203,10 @@ impl Content {
     }
 
     fn file(&mut self, repo: &str, rest: &str, range: Option<&str>) -> Answer {
-        let path = rest.split_once('/').map_or("", |(_, path)| path);
-        let Some(bytes) = self.repos[repo].get(path) else { return Answer::error(404, "EntryNotFound") };
+        let path = decoded(rest.split_once('/').map_or("", |(_, path)| path));
+        let Some(bytes) = self.repos[repo].get(&path) else { return Answer::error(404, "EntryNotFound") };
         let mut bytes = bytes.clone();
-        if self.swapped.iter().any(|swapped| swapped == path) {
+        if self.swapped.contains(&path) {
             bytes.reverse();
         }
         let mut answer = Answer { status: 200, headers: Vec::new(), body: bytes, cut: None };
@@ -225,6 +225,18 @@ impl Content {
         }
         answer
     }
+}
+
+/// A path without its escapes.
+fn decoded(path: &str) -> String {
+    let mut parts = path.split('%');
+    let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();
+    for part in parts {
+        let (code, rest) = part.split_at(part.len().min(2));
+        bytes.extend(u8::from_str_radix(code, 16));
+        bytes.extend(rest.as_bytes());
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 fn split(place: &str, marks: &[&str]) -> (String, String) {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Whoever holds an import says so at least this often, or loses it.
-pub(super) const HELD_MS: i64 = 60_000;
+pub(super) const HELD_MS: i64 = 15_000;
 /// Tries before an import fails for want of the hub.
 pub(super) const MOST_ATTEMPTS: i64 = 5;
 
@@ -132,10 +132,11 @@ pub(super) async fn begin(
 }
 
 /// It is there.
-pub(super) async fn finish(tx: &Tx, row: &ImportRow, resource: &str) -> Result<(), Error> {
+pub(super) async fn finish(tx: &Tx, row: &ImportRow, resource: &str, bytes: u64) -> Result<(), Error> {
     let now = tx.now_ms().await?;
-    let set = "state = 'done', resource = $3, finished_at_ms = $4, done_bytes = total_bytes, failure = NULL";
-    held(tx, row, set, [resource.into(), now.into()]).await
+    let set = "state = 'done', resource = $3, finished_at_ms = $4, done_bytes = $5, total_bytes = $5, failure = NULL";
+    let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+    held(tx, row, set, [resource.into(), now.into(), bytes.into()]).await
 }
 
 /// It failed for good.

@@ -159,12 +159,13 @@ impl Fetch<'_> {
         }
         let files = models::files(self.app.store.read(), &model).await?;
         let done = models::complete(&self.app.objects, &model.root()?, files).await?;
+        let total = self.counted.total.load(Ordering::Relaxed);
         let (id, held): (ModelId, _) =
             (model.id.parse().map_err(|_| Error::stored("model id"))?, import.clone());
         self.app
             .transaction(move |tx| async move {
                 let row = models::make_ready(&tx, workspace, id, done).await?;
-                row::finish(&tx, &held, &row.id).await
+                row::finish(&tx, &held, &row.id, total).await
             })
             .await
     }
@@ -234,11 +235,11 @@ impl Fetch<'_> {
             file_name: String::new(),
         };
         let new = datasets::keep(&self.app.objects, import.workspace()?, plan, checked).await?;
-        let held = import.clone();
+        let (held, total) = (import.clone(), self.counted.total.load(Ordering::Relaxed));
         self.app
             .transaction(move |tx| async move {
                 let row = datasets::add_version(&tx, new).await?;
-                row::finish(&tx, &held, &row.id).await
+                row::finish(&tx, &held, &row.id, total).await
             })
             .await
     }
