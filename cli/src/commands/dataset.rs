@@ -74,8 +74,10 @@ pub(crate) struct Upload {
 
 /// A dataset of the hub, and what is known of it.
 #[derive(Debug, Args)]
-#[command(mut_arg("hub", |hub| hub.required(true)))]
 pub(crate) struct Import {
+    /// Its repository on the hub.
+    #[arg(long, value_name = "ORG/NAME")]
+    hub: String,
     #[command(flatten)]
     place: Place,
     /// Its name here; the repository's when absent.
@@ -105,10 +107,10 @@ pub(crate) async fn run(command: DatasetCommand, api: &Api, output: &Output) -> 
     match command {
         DatasetCommand::Upload(given) => upload(given, api, output).await,
         DatasetCommand::Import(given) => {
-            let Import { place, name, config, split, kind, format, skip_invalid, builtin } = given;
+            let Import { hub: repo, place, name, config, split, kind, format, skip_invalid, builtin } = given;
             let more = json!({ "name": name, "config": config, "split": split, "dataset_kind": kind,
                                "format": format, "skip_invalid": skip_invalid, "builtin": builtin });
-            hub::import(api, output, &place.request("dataset", more), "datasets").await
+            hub::import(api, output, &place.request("dataset", &repo, more), "datasets").await
         }
         DatasetCommand::List { kind, page } => {
             let mut query = page.query();

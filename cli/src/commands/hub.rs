@@ -12,12 +12,9 @@ use crate::{client::Api, failure::Failure, output::Output};
 /// How often a running import is asked how far it is.
 const PERIOD: Duration = Duration::from_millis(500);
 
-/// Where on the hub it is.
+/// What of a repository on the hub is wanted; the repository itself is the command's `--hub`.
 #[derive(Debug, Args)]
 pub(crate) struct Place {
-    /// Its repository on the hub: `organisation/name`.
-    #[arg(long, value_name = "ORG/NAME")]
-    pub(crate) hub: Option<String>,
     /// A branch, a tag or a commit; `main` when absent.
     #[arg(long, requires = "hub")]
     revision: Option<String>,
@@ -28,9 +25,8 @@ pub(crate) struct Place {
 
 impl Place {
     /// The request for it; `more` are fields of the kind's own, left out where they are null.
-    pub(crate) fn request(&self, kind: &str, more: Value) -> Value {
-        let mut request =
-            json!({ "kind": kind, "hub": self.hub, "revision": self.revision, "files": self.files });
+    pub(crate) fn request(&self, kind: &str, hub: &str, more: Value) -> Value {
+        let mut request = json!({ "kind": kind, "hub": hub, "revision": self.revision, "files": self.files });
         if let (Some(fields), Value::Object(more)) = (request.as_object_mut(), more) {
             fields.extend(more);
             fields.retain(|_, value| !value.is_null());
@@ -74,8 +70,8 @@ mod tests {
 
     #[test]
     fn what_was_not_given_is_not_sent() {
-        let place = Place { hub: Some("a/b".to_owned()), revision: None, files: Vec::new() };
-        let request = place.request("dataset", json!({ "config": "main", "split": null }));
+        let place = Place { revision: None, files: Vec::new() };
+        let request = place.request("dataset", "a/b", json!({ "config": "main", "split": null }));
         assert_eq!(request, json!({ "kind": "dataset", "hub": "a/b", "files": [], "config": "main" }));
     }
 }

@@ -23,6 +23,9 @@ pub(crate) enum ModelCommand {
         /// The folder or file.
         #[arg(required_unless_present = "hub", conflicts_with = "hub")]
         path: Option<PathBuf>,
+        /// Its repository on the hub.
+        #[arg(long, value_name = "ORG/NAME")]
+        hub: Option<String>,
         #[command(flatten)]
         place: Place,
         /// Its name; that of the folder or file when absent.
@@ -79,9 +82,10 @@ pub(crate) async fn run(command: ModelCommand, api: &Api, output: &Output) -> Re
         ModelCommand::Import { path: Some(path), name, source, .. } => {
             import(api, output, &path, name, source).await
         }
-        ModelCommand::Import { path: None, place, name, source } => {
+        ModelCommand::Import { path: None, hub: repo, place, name, source } => {
+            let repo = repo.unwrap_or_default();
             let more = json!({ "name": name, "builtin": matches!(source, Source::Builtin) });
-            hub::import(api, output, &place.request("model", more), "models").await
+            hub::import(api, output, &place.request("model", &repo, more), "models").await
         }
         ModelCommand::List { source, task, page } => {
             let mut query = page.query();
