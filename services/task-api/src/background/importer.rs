@@ -30,6 +30,9 @@ pub(super) async fn run(app: App, stop: CancellationToken) -> Result<(), Error> 
 
 /// Carries the next one out; whether there was one.
 async fn look(app: &App, holder: &str) -> Result<bool, Error> {
+    if !imports::is_one_due(app.store.read(), app.store.now_ms().await?).await? {
+        return Ok(false);
+    }
     let holder = holder.to_owned();
     let next = app.transaction(move |tx| async move { imports::next(&tx, &holder).await }).await?;
     match next {

@@ -8,5 +8,5 @@ mod row;
 mod work;
 
 pub(crate) use request::{HubImport, Target};
-pub(crate) use row::{ImportRow, find, insert, list, next};
+pub(crate) use row::{ImportRow, find, insert, is_one_due, list, next};
 pub(crate) use work::carry_out;

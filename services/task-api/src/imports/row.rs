@@ -90,6 +90,12 @@ pub(crate) async fn list(
     all(db, &format!("{sql} ORDER BY id DESC LIMIT {}", u64::from(limit) + 1), values).await
 }
 
+/// Whether there is an import that nobody holds: a look that writes nothing.
+pub(crate) async fn is_one_due(db: &impl Sql, now_ms: i64) -> Result<bool, Error> {
+    let sql = "SELECT 1 AS found FROM imports WHERE state IN ('waiting', 'running') AND look_after_ms <= $1 LIMIT 1";
+    Ok(db.row(sql, [now_ms.into()]).await?.is_some())
+}
+
 /// Takes the next import that nobody holds, if there is one: `holder` has it from here on.
 pub(crate) async fn next(tx: &Tx, holder: &str) -> Result<Option<ImportRow>, Error> {
     let now = tx.now_ms().await?;
