@@ -127,6 +127,22 @@ mod tests {
     }
 
     #[test]
+    fn an_import_is_from_here_or_from_the_hub() {
+        let is_sound = |typed: &str| Arguments::try_parse_from(typed.split(' ')).is_ok();
+        assert!(is_sound("anneal model import folder --name mine"));
+        assert!(is_sound("anneal model import --hub a/b --file x.gguf --revision v1"));
+        assert!(is_sound("anneal dataset import --hub a/b --config main --split test --kind evaluation"));
+        for wrong in [
+            "model import",
+            "model import folder --hub a/b",
+            "model import folder --file x",
+            "dataset import",
+        ] {
+            assert!(!is_sound(&format!("anneal {wrong}")), "{wrong}");
+        }
+    }
+
+    #[test]
     fn ids_are_checked_before_anything_is_sent() {
         let parsed = Arguments::try_parse_from(["anneal", "task", "show", "../../users"]);
         assert_eq!(parsed.map(|_| ()).map_err(|error| error.exit_code()), Err(2));

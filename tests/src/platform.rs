@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, net::TcpListener, path::Path, time::Duration};
 
-use anneal_testkit::{Nats, Objects, eventually, part};
+use anneal_testkit::{FakeHub, Nats, Objects, eventually, part};
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
@@ -21,6 +21,8 @@ pub struct Platform {
     processes: BTreeMap<String, Process>,
     /// The broker.
     pub nats: Nats,
+    /// The hub that models and datasets are imported from.
+    pub hub: FakeHub,
     objects: Objects,
     folder: TempDir,
     api_port: u16,
@@ -39,6 +41,7 @@ impl Platform {
         let mut platform = Self {
             processes: BTreeMap::new(),
             nats: Nats::start().await,
+            hub: FakeHub::start().await,
             objects: Objects::start().await,
             folder: TempDir::new().unwrap(),
             api_port: free_port(),
@@ -167,6 +170,7 @@ impl Platform {
             "task-api" => {
                 all.extend(objects);
                 all.push(("DATABASE__URL", database));
+                all.push(("HUB__ENDPOINT", self.hub.endpoint.clone()));
                 all.push(("LISTEN", format!("127.0.0.1:{}", self.api_port)));
                 all.push(("BOOTSTRAP_KEY", KEY.to_owned()));
                 all.push(("LEASE_MS", LEASE_MS.to_string()));

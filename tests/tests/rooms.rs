@@ -51,6 +51,11 @@ fn arrows_point_from_services_to_shared_to_domain() {
     };
     assert!(of_ours("anneal-domain").is_empty(), "the domain knows no other room");
     assert_eq!(of_ours("anneal-contracts"), ["anneal-domain"]);
+    assert_eq!(
+        of_ours("anneal-hub"),
+        ["anneal-datasets", "anneal-runtime"],
+        "the hub's client knows no platform"
+    );
     assert!(of_ours("anneal-comparison").is_empty(), "a comparison knows no other room");
 }
 

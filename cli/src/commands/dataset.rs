@@ -5,14 +5,20 @@ use std::path::PathBuf;
 use anneal_domain::id::DatasetId;
 use clap::{Args, Subcommand};
 use reqwest::Method;
+use serde_json::json;
 
-use super::Page;
+use super::{
+    Page,
+    hub::{self, Place},
+};
 use crate::{client::Api, failure::Failure, output::Output};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DatasetCommand {
     /// Upload a file; every row is checked.
     Upload(Upload),
+    /// Import a dataset of the hub; every row is checked.
+    Import(Import),
     /// List datasets.
     List {
         /// `pretrain`, `sft`, `preference` or `evaluation`.
@@ -66,9 +72,46 @@ pub(crate) struct Upload {
     builtin: bool,
 }
 
+/// A dataset of the hub, and what is known of it.
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// Its repository on the hub.
+    #[arg(long, value_name = "ORG/NAME")]
+    hub: String,
+    #[command(flatten)]
+    place: Place,
+    /// Its name here; the repository's when absent.
+    #[arg(long)]
+    name: Option<String>,
+    /// Its configuration: the folder its files lie in.
+    #[arg(long)]
+    config: Option<String>,
+    /// Only this split.
+    #[arg(long)]
+    split: Option<String>,
+    /// `pretrain`, `sft`, `preference` or `evaluation`; found out when absent.
+    #[arg(long)]
+    kind: Option<String>,
+    /// Such as `parquet`; found out when absent.
+    #[arg(long)]
+    format: Option<String>,
+    /// Leave out rows that are broken instead of refusing the files.
+    #[arg(long)]
+    skip_invalid: bool,
+    /// Register it as one of the platform's own (admins of the first workspace only).
+    #[arg(long)]
+    builtin: bool,
+}
+
 pub(crate) async fn run(command: DatasetCommand, api: &Api, output: &Output) -> Result<(), Failure> {
     match command {
         DatasetCommand::Upload(given) => upload(given, api, output).await,
+        DatasetCommand::Import(given) => {
+            let Import { hub: repo, place, name, config, split, kind, format, skip_invalid, builtin } = given;
+            let more = json!({ "name": name, "config": config, "split": split, "dataset_kind": kind,
+                               "format": format, "skip_invalid": skip_invalid, "builtin": builtin });
+            hub::import(api, output, &place.request("dataset", &repo, more), "datasets").await
+        }
         DatasetCommand::List { kind, page } => {
             let mut query = page.query();
             query.extend(kind.map(|kind| ("kind", kind)));

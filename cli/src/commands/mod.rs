@@ -7,6 +7,7 @@ mod comparison;
 pub(crate) mod dataset;
 pub(crate) mod deployment;
 pub(crate) mod events;
+mod hub;
 pub(crate) mod leaderboard;
 pub(crate) mod model;
 mod rescore;

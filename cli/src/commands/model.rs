@@ -10,15 +10,24 @@ use clap::{Subcommand, ValueEnum};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::Page;
+use super::{
+    Page,
+    hub::{self, Place},
+};
 use crate::{client::Api, failure::Failure, output::Output};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelCommand {
-    /// Import a Hugging Face folder (safetensors) or a GGUF file.
+    /// Import a Hugging Face folder (safetensors) or a GGUF file, from this machine or from the hub.
     Import {
         /// The folder or file.
-        path: PathBuf,
+        #[arg(required_unless_present = "hub", conflicts_with = "hub")]
+        path: Option<PathBuf>,
+        /// Its repository on the hub.
+        #[arg(long, value_name = "ORG/NAME")]
+        hub: Option<String>,
+        #[command(flatten)]
+        place: Place,
         /// Its name; that of the folder or file when absent.
         #[arg(long)]
         name: Option<String>,
@@ -70,7 +79,14 @@ pub(crate) enum Source {
 
 pub(crate) async fn run(command: ModelCommand, api: &Api, output: &Output) -> Result<(), Failure> {
     match command {
-        ModelCommand::Import { path, name, source } => import(api, output, &path, name, source).await,
+        ModelCommand::Import { path: Some(path), name, source, .. } => {
+            import(api, output, &path, name, source).await
+        }
+        ModelCommand::Import { path: None, hub: repo, place, name, source } => {
+            let repo = repo.unwrap_or_default();
+            let more = json!({ "name": name, "builtin": matches!(source, Source::Builtin) });
+            hub::import(api, output, &place.request("model", &repo, more), "models").await
+        }
         ModelCommand::List { source, task, page } => {
             let mut query = page.query();
             query.extend(source.map(|source| ("source", source)));

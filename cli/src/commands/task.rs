@@ -176,6 +176,11 @@ pub(crate) enum TaskCommand {
         /// The second.
         b: TaskId,
     },
+    /// Which checkpoints of a training are scored, and how far that is; the scores are among its metrics.
+    Curve {
+        /// The training.
+        task: TaskId,
+    },
     /// Its checkpoints.
     Checkpoints {
         /// The task.

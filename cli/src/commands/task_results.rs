@@ -31,6 +31,10 @@ pub(super) async fn run(command: TaskCommand, api: &Api, output: &Output) -> Res
             let checkpoints = api.get(&format!("tasks/{task}/checkpoints"), &[]).await?;
             output.list(&checkpoints, &["id", "step", "epoch", "size_bytes", "best", "created_at"])
         }
+        TaskCommand::Curve { task } => {
+            let curve = api.get(&format!("tasks/{task}/checkpoint-evaluations"), &[]).await?;
+            output.list(&curve, &["step", "state", "evaluation", "failure"])
+        }
         TaskCommand::Scores { task } => {
             let scores = api.get(&format!("tasks/{task}/scores"), &[]).await?;
             output.show(&scores)

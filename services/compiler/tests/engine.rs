@@ -212,6 +212,20 @@ fn bad_specs_name_their_field() {
 }
 
 #[test]
+fn heads_that_the_runtime_does_not_take_are_refused_before_any_work() {
+    let case = Case::new(&TinyModel { head_dim: 12, ..TinyModel::default() });
+    let (exit, line) = refusal(&case, |_| {});
+    assert_eq!((exit, line["field"].as_str()), (ExitKind::BadInput, Some("model")), "{line}");
+    assert!(line["message"].as_str().unwrap().contains("12 wide"), "{line}");
+    assert!(!case.path("out/work").exists() && !case.path("out/compiled").exists());
+    let (exit, lines) = case.run(&case.spec("fp16", "onnxruntime-cpu", 1.02));
+    assert_eq!(exit, ExitKind::BadInput, "{lines:?}");
+    // Plain operators take any width.
+    let (exit, lines) = case.run(&case.spec("fp16", "onnxruntime-cuda", 1.02));
+    assert_eq!(exit, ExitKind::Done, "{lines:?}");
+}
+
+#[test]
 fn a_model_that_is_no_model_is_bad_input_and_leaves_nothing() {
     let case = Case::new(&TinyModel::default());
     fs::write(case.path("model/model.safetensors"), b"\xff\xff\xff\xff\xff\xff\xff\xff{}").unwrap();

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anneal_artifacts::ObjectsConfig;
 use anneal_bus::BusConfig;
+use anneal_hub::HubConfig;
 use anneal_runtime::{Secret, telemetry::Logging};
 use serde::Deserialize;
 
@@ -19,6 +20,8 @@ pub struct Config {
     pub nats: BusConfig,
     /// The object store.
     pub objects: ObjectsConfig,
+    /// The hub that models and datasets are imported from.
+    pub hub: HubConfig,
     /// The database of this service alone.
     pub database: Database,
     /// What is logged and how.
@@ -52,6 +55,7 @@ impl Default for Config {
             workers: 2,
             nats: BusConfig::default(),
             objects: ObjectsConfig::default(),
+            hub: HubConfig::default(),
             database: Database::default(),
             log: Logging::default(),
             bootstrap_key: Secret::default(),

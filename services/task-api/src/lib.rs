@@ -1,7 +1,7 @@
 //! HTTP API, tasks, datasets, models, deployments, users, and the projections of events.
 //!
 //! A request walks `routes` (HTTP) or `background::answers` (the broker) into the core (`tasks`, `models`, `datasets`,
-//! `deployments`, `access`), which works on an open transaction of `store`; what must be told leaves through the outbox
+//! `deployments`, `imports`, `access`), which works on an open transaction of `store`; what must be told leaves through the outbox
 //! with that transaction. `projections` read the streams back. This service owns the truth about tasks; it computes
 //! nothing itself but what `evaluations` say together.
 
@@ -17,6 +17,7 @@ mod error;
 mod evaluations;
 mod form;
 mod http;
+mod imports;
 mod models;
 mod projections;
 mod routes;

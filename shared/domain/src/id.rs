@@ -125,6 +125,8 @@ ids! {
     RequestId = "req", "a request";
     /// A hold on a workspace's balance.
     HoldId = "hold", "a hold";
+    /// An import of a model or a dataset from a hub.
+    ImportId = "import", "an import";
 }
 
 #[cfg(test)]

@@ -29,6 +29,26 @@ fn refused(spec: Value) -> Vec<String> {
 }
 
 #[test]
+fn benchmarks_of_a_training_obey_the_rules_of_an_evaluation_s() {
+    let entry =
+        |benchmark: &str, limit: u64| json!({"benchmark": benchmark, "dataset": DATASET, "limit": limit});
+    let of = |datasets: Value| refused(training(&json!({"checkpoint_evaluation": {"datasets": datasets}})));
+    assert!(of(json!([entry("arc_easy", 5), entry("heldout_loss", 5)])).is_empty());
+    assert_eq!(of(json!([])), ["spec.checkpoint_evaluation.datasets"]);
+    assert_eq!(
+        of(json!([entry("arc", 5), entry("piqa", 0), entry("sciq", 1), entry("sciq", 2)])),
+        [
+            "spec.checkpoint_evaluation.datasets[0].benchmark",
+            "spec.checkpoint_evaluation.datasets[1].limit",
+            "spec.checkpoint_evaluation.datasets[3].benchmark",
+        ]
+    );
+    let base = json!({"kind": "evaluation", "model_source": "builtin", "model": MODEL, "datasets": [entry("piqa", 1)],
+        "checkpoint": "ckpt-00000000000000000000000000000003", "leak_check": true});
+    assert_eq!(refused(base), ["spec.from_task", "spec.leak_check"]);
+}
+
+#[test]
 fn the_matrix_of_types_and_methods() {
     let valid = [
         ("pretrain", "full"),

@@ -19,7 +19,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{WorkerError, api::Api};
 
-/// A checkpoint that cannot be stored is tried again for this long, unless a newer one waits.
+/// A checkpoint that cannot be stored is tried again for this long, unless a newer one waits and it is not wanted itself.
 const PATIENCE: Duration = Duration::from_secs(120);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -30,6 +30,8 @@ pub(crate) struct Written {
     pub(crate) step: u64,
     pub(crate) folder: PathBuf,
     pub(crate) best: bool,
+    /// It is stored even where newer ones wait.
+    pub(crate) wanted: bool,
     /// The epoch's running time when it was taken.
     pub(crate) running_ms: i64,
     /// Ends once the telemetry said before it has left: what the checkpoint keeps is never said again.
@@ -119,10 +121,10 @@ async fn run(saving: Saving, mut waiting: mpsc::UnboundedReceiver<Written>) -> R
     let mut before: Option<PathBuf> = None;
     let mut last = Stored::No;
     while let Some(mut next) = waiting.recv().await {
-        // When several wait, only the newest is worth storing, and one that is the best so far.
+        // When several wait, only the newest is worth storing, one that is the best so far, and those that are wanted.
         while let Ok(newer) = waiting.try_recv() {
             let mut passed = std::mem::replace(&mut next, newer);
-            if passed.best && !next.best {
+            if passed.wanted || passed.best && !next.best {
                 store(&saving, &mut passed, &waiting).await?;
             } else {
                 tracing::info!(step = passed.step, "a checkpoint was overtaken by a newer one");
@@ -144,7 +146,7 @@ fn remove(copy: &Path) {
     }
 }
 
-/// Tries until it is stored, a newer one waits or patience ends: one that cannot be stored is a loss of safety, not of the
+/// Tries until it is stored, a newer one waits (and it is not wanted itself) or patience ends: one that cannot be stored is a loss of safety, not of the
 /// task. A lost lease ends everything.
 async fn store(
     saving: &Saving,
@@ -162,7 +164,7 @@ async fn store(
         };
         let now = Instant::now();
         let patient = now < *until.get_or_insert(now + PATIENCE);
-        if !(patient && error.is_retryable() && waiting.is_empty()) {
+        if !(patient && error.is_retryable() && (waiting.is_empty() || written.wanted)) {
             tracing::error!(%error, step, "a checkpoint could not be stored");
             return Ok(Stored::No);
         }

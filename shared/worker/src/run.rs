@@ -5,6 +5,7 @@ use std::{path::Path, process::ExitStatus, time::Duration};
 use anneal_contracts::{
     engine::{ExitKind, Level, Line},
     event::Failure,
+    rpc::ClaimedTask,
     telemetry::MetricPoint,
 };
 use anneal_runtime::{CancellationToken, fail};
@@ -12,7 +13,7 @@ use serde_json::{Map, Value};
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    Program, WorkerConfig, WorkerError,
+    Program, WorkerConfig, WorkerError, Workload,
     checkpoints::{Checkpoints, Saved, Written},
     ending::{Asked, Complaint, EngineEnd},
     engine::{self, Engine},
@@ -36,6 +37,8 @@ pub(crate) struct Run<'a> {
     pub(crate) shutdown: CancellationToken,
     pub(crate) recorder: &'a mut Recorder,
     pub(crate) checkpoints: Checkpoints,
+    pub(crate) workload: &'a dyn Workload,
+    pub(crate) task: &'a ClaimedTask,
 }
 
 /// What came of it.
@@ -138,7 +141,8 @@ impl Run<'_> {
                 let folder = self.folder.join(path);
                 let running_ms = self.usage.running_ms();
                 let told = Some(self.recorder.told());
-                self.checkpoints.take(Written { step, folder, best, running_ms, told })
+                let wanted = self.workload.wants_checkpoint(self.task, step);
+                self.checkpoints.take(Written { step, folder, best, wanted, running_ms, told })
             }
             Said::Line(Line::Result { figures }) => {
                 heard.result = Some(figures);

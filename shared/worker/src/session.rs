@@ -233,6 +233,8 @@ impl Session {
             shutdown: self.shutdown.clone(),
             recorder,
             checkpoints,
+            workload: &*self.workload,
+            task: &self.task,
         }
         .finish_engine()
         .await

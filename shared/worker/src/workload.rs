@@ -79,6 +79,11 @@ pub trait Workload: Send + Sync + 'static {
     /// The engine's spec file. An error fails the task without another try.
     fn engine_spec(&self, task: &ClaimedTask, folders: &Folders) -> Result<Value, Failure>;
 
+    /// Whether the checkpoint of this step is stored even where newer ones wait: somebody looks at it itself.
+    fn wants_checkpoint(&self, _task: &ClaimedTask, _step: u64) -> bool {
+        false
+    }
+
     /// What to publish, in order. Folders that do not exist are an error of the engine.
     fn publications(&self, task: &ClaimedTask, ended: &Ended<'_>) -> Vec<Publication>;
 }

@@ -6,12 +6,16 @@ use std::{
 };
 
 use anneal_contracts::engine::ModelInput;
-use anneal_model::{Source, save::StoredType};
+use anneal_model::{ModelConfig, Source, save::StoredType};
 
 use super::{
     error::{Error, Result},
+    graph::Recipe,
     weights::Weights,
 };
+
+/// What ONNX Runtime's fused attention wants a head's width to be a multiple of.
+const HEAD_MULTIPLE: usize = 8;
 
 /// Opens the model; a merged one is written under `work`.
 pub(crate) fn open(input: &ModelInput, work: &Path) -> Result<Weights> {
@@ -24,6 +28,20 @@ pub(crate) fn open(input: &ModelInput, work: &Path) -> Result<Weights> {
             Ok(Weights::new(Source::open(&merged)?))
         }
     }
+}
+
+/// Refuses a model whose heads the attention of its graphs does not take. Calibration runs the fused one for every target.
+pub(crate) fn fits(recipe: &Recipe, calibrated: bool, config: &ModelConfig) -> Result<()> {
+    let width = config.head_dim;
+    if (!recipe.fused_attention && !calibrated) || width.is_multiple_of(HEAD_MULTIPLE) {
+        return Ok(());
+    }
+    let other = if calibrated { "" } else { ", or compile it for `onnxruntime-cuda` at `fp16`" };
+    let why = format!(
+        "its heads are {width} wide: ONNX Runtime's attention on the CPU takes multiples of {HEAD_MULTIPLE}; choose another \
+         model{other}"
+    );
+    Err(Error::spec("model", why))
 }
 
 /// Bytes of the weight files of a path, or of a base and its adapter.

@@ -65,6 +65,7 @@ fn remove(folder: &Path) -> Result<()> {
 
 fn compile(job: &Job, reporter: &mut Reporter) -> Result<Report> {
     let weights = reporter.stage("load", |_| input::open(&job.spec.model, &job.work))?;
+    input::fits(&job.recipe(), job.spec.calibration.is_some(), weights.config())?;
     let calibrated = match &job.spec.calibration {
         Some(calibration) => calibrate(job, calibration, &weights, reporter)?,
         None => calibrate::none(),

@@ -1,11 +1,14 @@
-//! What runs beside the requests: the relay, the reaper, the sweeper, the collector, the projections, and the answers over the
+//! What runs beside the requests: the relay, the reaper, the sweeper, the scorer, the importer, the
+//! collector, the projections, and the answers over the
 //! broker.
 
 mod answers;
 mod collector;
+mod importer;
 mod projector;
 mod publisher;
 mod reaper;
+mod scorer;
 mod sweeper;
 
 use anneal_runtime::tasks::Supervisor;
@@ -19,6 +22,8 @@ pub(crate) fn start(app: &App, tasks: &Supervisor) {
     tasks.spawn("relay", relay.run(publisher::Publisher(app.bus.clone()), tasks.shutdown()));
     tasks.spawn("reaper", reaper::run(app.clone(), tasks.shutdown()));
     tasks.spawn("sweeper", sweeper::run(app.clone(), tasks.shutdown()));
+    tasks.spawn("scorer", scorer::run(app.clone(), tasks.shutdown()));
+    tasks.spawn("importer", importer::run(app.clone(), tasks.shutdown()));
     tasks.spawn("collector", collector::run(app.clone(), tasks.shutdown()));
     tasks.spawn("telemetry", projector::telemetry(app.clone(), tasks.shutdown()));
     tasks.spawn("event-log", projector::events(app.clone(), tasks.shutdown()));

@@ -106,6 +106,10 @@ fn scores_of(row: &TaskRow, benchmark: &str) -> Result<Vec<Scored>, Error> {
     let facts: Value = from_json(&row.facts, "task facts")?;
     let mut found = Vec::new();
     let anneal_domain::spec::TaskSpec::Evaluation(spec) = row.spec()? else { return Ok(found) };
+    // A checkpoint is no model of this platform.
+    if spec.checkpoint.is_some() {
+        return Ok(found);
+    }
     for (entry, dataset) in spec.datasets.iter().enumerate() {
         let Some(name) = dataset.score_name(benchmark) else { continue };
         let Some(scores) = figures["scores"][&name].as_object() else { continue };

@@ -3,6 +3,7 @@
 use anneal_artifacts::{Key, ManifestFile, Prefix};
 use anneal_contracts::rpc::InputFolder;
 use anneal_domain::{
+    Name,
     id::{ModelId, TaskId, WorkspaceId},
     spec::ModelSource,
 };
@@ -38,6 +39,29 @@ pub(crate) struct ModelRow {
 }
 
 impl ModelRow {
+    /// A new model whose files are still to come.
+    pub(crate) fn uploading(workspace: WorkspaceId, name: &Name, source: &str, now_ms: i64) -> Self {
+        let model = ModelId::new();
+        Self {
+            id: model.to_string(),
+            workspace: workspace.to_string(),
+            name: name.to_string(),
+            source: source.to_owned(),
+            format: "unknown".to_owned(),
+            state: "uploading".to_owned(),
+            architecture: None,
+            parameters: None,
+            context_tokens: None,
+            size_bytes: 0,
+            task: None,
+            base_model: None,
+            prefix: Prefix::model(workspace, model).as_str().to_owned(),
+            manifest_sha256: None,
+            figures: "{}".to_owned(),
+            created_at_ms: now_ms,
+        }
+    }
+
     /// Its folder, for whoever fetches it.
     pub(crate) fn folder(&self, role: &str) -> Result<InputFolder, Error> {
         let manifest_sha256 =

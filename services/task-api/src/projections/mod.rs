@@ -11,4 +11,4 @@ mod telemetry;
 mod tests;
 
 pub(crate) use event_log::apply as apply_event;
-pub(crate) use telemetry::{Telemetry, apply as apply_telemetry, begin_epoch};
+pub(crate) use telemetry::{Telemetry, apply as apply_telemetry, begin_epoch, put_scores};

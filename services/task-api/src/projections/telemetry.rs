@@ -164,6 +164,27 @@ async fn apply_metric(tx: &Tx, task: &str, epoch: i64, metric: &MetricRecorded) 
     Ok(())
 }
 
+/// A committed checkpoint's scores belong to no epoch: whichever does the step again arrives at the same weights.
+const OF_NO_EPOCH: i64 = i64::MAX;
+
+/// Puts the scores of a checkpoint on the curves of its training.
+pub(crate) async fn put_scores(
+    tx: &Tx,
+    training: &str,
+    step: i64,
+    points: &[(String, f64)],
+) -> Result<(), Error> {
+    for (name, value) in points {
+        tx.run(
+            "INSERT INTO metrics (task, name, step, epoch, value) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (task, name, step) DO UPDATE SET epoch = excluded.epoch, value = excluded.value",
+            [training.into(), name.clone().into(), step.into(), OF_NO_EPOCH.into(), (*value).into()],
+        )
+        .await?;
+    }
+    Ok(())
+}
+
 async fn apply_log(tx: &Tx, task: &str, log: &LogWritten) -> Result<(), Error> {
     for (line, number) in log.lines.iter().zip(log.first_line..) {
         tx.run(

@@ -6,11 +6,9 @@ use actix_web::{
     HttpRequest, HttpResponse, post,
     web::{Data, Payload},
 };
-use anneal_artifacts::{ManifestFile, Prefix};
 use anneal_datasets::{Format, Kind};
 use anneal_domain::{Name, field_error::FieldErrors, id::DatasetId};
 use serde::Deserialize;
-use serde_json::Value;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 use utoipa::IntoParams;
@@ -22,14 +20,10 @@ use super::{
 use crate::{
     App, Error,
     access::Role,
-    datasets::{self, Checked, DatasetRow, NewVersion, StoredFile, Wanted},
-    http::{Caller, Problem, Query, id, next_piece},
-    store::{from_json, to_json},
+    datasets::{self, Plan, Wanted},
+    http::{Caller, Problem, Query, next_piece},
 };
 
-/// Rows of a preview, and row errors, that are kept of all files together.
-const KEPT_ROWS: usize = 20;
-const KEPT_ERRORS: usize = 50;
 /// Bytes that are read at once.
 const PIECE: usize = 1 << 20;
 
@@ -53,16 +47,6 @@ pub(crate) struct Upload {
     split: Option<String>,
     /// Registers a new one as the platform's own, for every workspace (admins of the first workspace only).
     builtin: Option<bool>,
-}
-
-/// An upload as it is to be stored.
-struct Plan {
-    known: Option<DatasetRow>,
-    name: Option<Name>,
-    wanted: Wanted,
-    builtin: bool,
-    split: Option<String>,
-    file_name: String,
 }
 
 /// Uploads a dataset: the raw bytes are the body, every row is read before it is accepted. A zip archive of data files becomes
@@ -112,7 +96,7 @@ pub(crate) async fn upload(
     let checked = checked.await;
     let checked = checked
         .map_err(|_| Error::field("body", "the file made its reader give up: it cannot be used"))??;
-    let new = keep(&app, &caller, plan, checked).await?;
+    let new = datasets::keep(&app.objects, caller.workspace, plan, checked).await?;
     let added = app.transaction(move |tx| async move {
         let row = datasets::add_version(&tx, new).await?;
         once.remember(&tx, &row.id).await?;
@@ -197,27 +181,6 @@ fn plain(name: &str) -> String {
     if name.is_empty() { "data".to_owned() } else { name }
 }
 
-impl Plan {
-    /// The name of a single file: its own, or that of its split with its own ending.
-    fn stored_name(&self) -> String {
-        let ending = self.file_name.split_once('.').map(|(_, ending)| ending);
-        match (&self.split, ending) {
-            (Some(split), Some(ending)) => format!("{split}.{ending}"),
-            (Some(split), None) => split.clone(),
-            (None, _) => self.file_name.clone(),
-        }
-    }
-
-    /// Files of the version before that stay beside the new ones.
-    fn kept(&self) -> Result<Vec<StoredFile>, Error> {
-        let (Some(known), Some(split)) = (&self.known, &self.split) else { return Ok(Vec::new()) };
-        let is_replaced = |file: &StoredFile| {
-            file.path.split_once('.').map_or(file.path.as_str(), |(stem, _)| stem) == split
-        };
-        Ok(known.files()?.into_iter().filter(|file| !is_replaced(file)).collect())
-    }
-}
-
 fn place(received: &std::path::Path, files: &std::path::Path, name: &str) -> Result<(), Error> {
     let placed = std::fs::create_dir_all(files).and_then(|()| std::fs::rename(received, files.join(name)));
     placed.map_err(|error| Error::Unavailable(format!("the upload cannot be kept: {error}")))
@@ -239,97 +202,13 @@ async fn receive(app: &App, mut body: Payload, path: &std::path::Path) -> Result
     file.flush().await.map_err(disk)
 }
 
-/// Stores the checked files as a folder of their own, beside those of the version before that stay.
-async fn keep(app: &App, caller: &Caller, plan: Plan, checked: Vec<Checked>) -> Result<NewVersion, Error> {
-    let dataset = match &plan.known {
-        Some(row) => id(&row.id, "dataset")?,
-        None => DatasetId::new(),
-    };
-    let version = plan.known.as_ref().map_or(1, |row| row.version + 1);
-    // An object never changes: two uploads at once never share a folder.
-    let unique = anneal_domain::id::RequestId::new();
-    let prefix = Prefix::dataset(caller.workspace, dataset).join(&format!("{version}/{unique}"))?;
-    let mut files = plan.kept()?;
-    let mut entries = kept_entries(app, &plan, &files).await?;
-    let (mut preview, mut errors) = (Vec::new(), Vec::new());
-    for file in &checked {
-        let stored = app.objects.put_file(&prefix.file(&file.path)?, &file.local).await?;
-        files.push(StoredFile::new(file, &stored));
-        entries.push(ManifestFile {
-            path: file.path.clone(),
-            size_bytes: stored.size_bytes,
-            sha256: stored.sha256,
-            object: None,
-        });
-        preview.extend(values(&file.report.preview)?);
-        errors.extend(values(&file.report.first_errors)?);
-    }
-    if let Some(known) = plan.known.as_ref().filter(|_| plan.split.is_some()) {
-        preview.extend(from_json::<Vec<Value>>(&known.preview, "preview")?);
-        errors.extend(from_json::<Vec<Value>>(&known.errors, "row errors")?);
-    }
-    preview.truncate(KEPT_ROWS);
-    errors.truncate(KEPT_ERRORS);
-    let folder = app.objects.put_manifest(&prefix, entries).await?;
-    let report = checked.into_iter().next().map(|file| file.report).ok_or(Error::stored("upload"))?;
-    Ok(NewVersion {
-        workspace: caller.workspace,
-        dataset,
-        name: plan.name,
-        builtin: plan.builtin,
-        version,
-        kind: report.kind.name().to_owned(),
-        layout: report.layout.name().to_owned(),
-        evidence: report.evidence,
-        files,
-        preview,
-        errors,
-        prefix: prefix.as_str().to_owned(),
-        manifest_sha256: folder.manifest_sha256,
-    })
-}
-
-/// The manifest's entries of files that stay: their objects lie where they were stored first.
-async fn kept_entries(app: &App, plan: &Plan, kept: &[StoredFile]) -> Result<Vec<ManifestFile>, Error> {
-    let Some(known) = plan.known.as_ref().filter(|_| !kept.is_empty()) else { return Ok(Vec::new()) };
-    let (prefix, kind) = (known.prefix()?, plan.wanted.kind);
-    if kind.is_some_and(|kind| kind.name() != known.kind) {
-        return Err(Error::field("kind", format!("the dataset's other splits are {}", known.kind)));
-    }
-    let manifest = app.objects.manifest(&prefix, Some(&known.manifest_sha256)).await?;
-    let stays = |file: &ManifestFile| kept.iter().any(|kept| kept.path == file.path);
-    let entry = |file: ManifestFile| -> Result<ManifestFile, Error> {
-        let object = Some(file.key(&prefix)?);
-        Ok(ManifestFile { object, ..file })
-    };
-    manifest.files.into_iter().filter(stays).map(entry).collect()
-}
-
-fn values<T: serde::Serialize>(rows: &[T]) -> Result<Vec<Value>, Error> {
-    from_json(&to_json(rows)?, "rows")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_file_name_is_plain_and_a_split_gives_its_name() {
+    fn a_file_name_is_plain() {
         assert_eq!(plain("../..//e\u{74}c/pass wd.jsonl"), "_..__etc_pass_wd.jsonl");
         assert_eq!(plain(""), "data");
-        let named = |split: Option<&str>, file_name: &str| {
-            let plan = Plan {
-                known: None,
-                name: None,
-                wanted: Wanted::default(),
-                builtin: false,
-                split: split.map(str::to_owned),
-                file_name: file_name.to_owned(),
-            };
-            plan.stored_name()
-        };
-        assert_eq!(named(Some("train"), "gsm8k.jsonl.gz"), "train.jsonl.gz");
-        assert_eq!(named(Some("train"), "data"), "train");
-        assert_eq!(named(None, "rows.csv"), "rows.csv");
     }
 }

@@ -14,6 +14,7 @@ mod document;
 mod download;
 mod events;
 mod health;
+mod imports;
 mod inference;
 mod keys;
 mod leaderboard;
@@ -80,6 +81,7 @@ routes! {
     fetchStageLog = stages::log,
     showMetrics = task_details::metrics,
     listCheckpoints = task_details::checkpoints,
+    listCheckpointEvaluations = task_details::checkpoint_evaluations,
     showTaskBill = task_details::bill,
     listTaskEvents = task_details::events,
     readLog = logs::read,
@@ -110,6 +112,9 @@ routes! {
     storeModelFile = model_files::store,
     fetchModelFile = model_files::fetch,
     fetchModelArchive = model_files::archive,
+    importFromHub = imports::create,
+    listImports = imports::list,
+    showImport = imports::show,
     createDeployment = deployments::create,
     listDeployments = deployments::list,
     showDeployment = deployments::show,

@@ -4,7 +4,6 @@ use actix_web::{
     HttpResponse, delete, get, post,
     web::{Data, Path},
 };
-use anneal_artifacts::Prefix;
 use anneal_domain::{
     Name,
     id::{ModelId, TaskId},
@@ -59,27 +58,9 @@ pub(crate) async fn create(app: Data<App>, caller: Caller, body: Raw) -> Result<
         }
         Source::Imported => "imported",
     };
-    let (workspace, name) = (caller.workspace, form.name.to_string());
+    let workspace = caller.workspace;
     let made = app.transaction(move |tx| async move {
-        let model = ModelId::new();
-        let row = ModelRow {
-            id: model.to_string(),
-            workspace: workspace.to_string(),
-            name,
-            source: source.to_owned(),
-            format: "unknown".to_owned(),
-            state: "uploading".to_owned(),
-            architecture: None,
-            parameters: None,
-            context_tokens: None,
-            size_bytes: 0,
-            task: None,
-            base_model: None,
-            prefix: Prefix::model(workspace, model).as_str().to_owned(),
-            manifest_sha256: None,
-            figures: "{}".to_owned(),
-            created_at_ms: tx.now_ms().await?,
-        };
+        let row = ModelRow::uploading(workspace, &form.name, source, tx.now_ms().await?);
         once.remember(&tx, &row.id).await?;
         models::insert(&tx, &row).await?;
         Ok(row)

@@ -1,4 +1,4 @@
-//! What is known of one task: metrics, checkpoints, events, bill.
+//! What is known of one task: metrics, checkpoints and their evaluations, events, bill.
 
 use std::collections::BTreeMap;
 
@@ -130,6 +130,25 @@ pub(crate) async fn checkpoints(
         })
         .collect();
     Ok(HttpResponse::Ok().json(Page::whole(view)))
+}
+
+/// The evaluations of a training's checkpoints, in the order of the steps: `wanted`, `made` (a task of its own), `scored`,
+/// `failed` or `withdrawn`. Their scores are among the training's metrics, as `eval/<benchmark>/<metric>`.
+#[utoipa::path(tag = "tasks", responses((status = 200), (status = 404, body = Problem)))]
+#[get("/api/v1/tasks/{id}/checkpoint-evaluations")]
+pub(crate) async fn checkpoint_evaluations(
+    app: Data<App>,
+    caller: Caller,
+    path: Path<String>,
+) -> Result<HttpResponse, Error> {
+    let (task, _) = task_of(&app, &caller, &path).await?;
+    let rows = tasks::evaluations_of_training(app.store.read(), task).await?;
+    let view = |row: tasks::WantedEvaluation| {
+        let made = ["made", "scored", "failed"].contains(&row.state.as_str());
+        json!({ "step": row.step, "checkpoint": row.checkpoint, "state": row.state,
+                "evaluation": made.then_some(row.task), "failure": row.failure })
+    };
+    Ok(HttpResponse::Ok().json(Page::whole(rows.into_iter().map(view).collect())))
 }
 
 /// What the task cost.

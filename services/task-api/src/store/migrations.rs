@@ -5,7 +5,14 @@ use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, async_trai
 
 /// task-api's migrations, oldest first.
 pub(crate) fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-    vec![Box::new(Initial), Box::new(Data), Box::new(Epochs), Box::new(Context)]
+    vec![
+        Box::new(Initial),
+        Box::new(Data),
+        Box::new(Epochs),
+        Box::new(Context),
+        Box::new(Curves),
+        Box::new(Imports),
+    ]
 }
 
 struct Initial;
@@ -86,6 +93,65 @@ impl MigrationTrait for Context {
         Ok(())
     }
 }
+
+/// Which checkpoints are scored, and how far that is.
+struct Curves;
+
+impl MigrationName for Curves {
+    fn name(&self) -> &'static str {
+        "task_api_0005_curves"
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for Curves {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for statement in CURVES {
+            manager.get_connection().execute_unprepared(statement).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Imports from a hub.
+struct Imports;
+
+impl MigrationName for Imports {
+    fn name(&self) -> &'static str {
+        "task_api_0006_imports"
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for Imports {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        for statement in IMPORTS {
+            manager.get_connection().execute_unprepared(statement).await?;
+        }
+        Ok(())
+    }
+}
+
+const IMPORTS: &[&str] = &[
+    "CREATE TABLE imports (
+        id TEXT PRIMARY KEY, workspace TEXT NOT NULL, request TEXT NOT NULL, state TEXT NOT NULL, commit_id TEXT,
+        done_bytes BIGINT NOT NULL, total_bytes BIGINT NOT NULL, resource TEXT, failure TEXT, holder TEXT,
+        look_after_ms BIGINT NOT NULL, attempts BIGINT NOT NULL, created_at_ms BIGINT NOT NULL,
+        finished_at_ms BIGINT
+    )",
+    "CREATE INDEX imports_of_workspace ON imports (workspace, id)",
+    "CREATE INDEX imports_open ON imports (look_after_ms) WHERE state IN ('waiting', 'running')",
+];
+
+const CURVES: &[&str] = &[
+    "CREATE TABLE checkpoint_evaluations (
+        training TEXT NOT NULL, step BIGINT NOT NULL, checkpoint TEXT, task TEXT NOT NULL, state TEXT NOT NULL,
+        failure TEXT, look_after_ms BIGINT NOT NULL, PRIMARY KEY (training, step)
+    )",
+    "CREATE INDEX checkpoint_evaluations_wanted ON checkpoint_evaluations (look_after_ms) WHERE state = 'wanted'",
+    "CREATE INDEX checkpoint_evaluations_by_task ON checkpoint_evaluations (task)",
+    "CREATE INDEX checkpoint_evaluations_by_checkpoint ON checkpoint_evaluations (checkpoint)",
+];
 
 const DATA: &[&str] = &[
     "CREATE TABLE discarded (prefix TEXT PRIMARY KEY, at_ms BIGINT NOT NULL)",

@@ -88,6 +88,12 @@ impl TaskRow {
         row.ok_or_else(|| Error::not_found("task"))
     }
 
+    /// The task, of any workspace, to be read only: for what runs beside the requests.
+    pub(crate) async fn find(db: &impl Sql, task: TaskId) -> Result<Self, Error> {
+        let sql = "SELECT * FROM tasks WHERE id = $1";
+        one(db, sql, [task.to_string().into()]).await?.ok_or_else(|| Error::not_found("task"))
+    }
+
     /// Ids of tasks for which `condition` holds, with one value. One that does not read back is said and left out.
     pub(crate) async fn ids_where(db: &impl Sql, condition: &str, value: i64) -> Result<Vec<TaskId>, Error> {
         #[derive(FromQueryResult)]

@@ -9,7 +9,7 @@ use anneal_domain::id::TaskId;
 use anneal_store::{Sql, Tx};
 use sea_orm::FromQueryResult;
 
-use super::record;
+use super::{checkpoint_evaluation, record};
 use crate::{
     Error, discarded, projections,
     store::{TaskRow, all, one},
@@ -74,16 +74,17 @@ pub(crate) async fn commit(tx: &Tx, commit: &CommitCheckpoint) -> Result<Done, E
     };
     record::event(tx, &mut row, TaskEvent::CheckpointCommitted(committed), now).await?;
     row.save(tx, state, epoch).await?;
+    checkpoint_evaluation::want_checkpoint(tx, &row, commit.step, commit.checkpoint).await?;
     forget_superseded(tx, commit.task).await?;
     Ok(Done {})
 }
 
-/// Lets go of checkpoints that nobody goes on from: all but the newest ones and the best one.
-async fn forget_superseded(tx: &Tx, task: TaskId) -> Result<(), Error> {
+/// Lets go of checkpoints that nobody goes on from: all but the newest ones, the best one, and those still to be scored.
+pub(super) async fn forget_superseded(tx: &Tx, task: TaskId) -> Result<(), Error> {
     let rows = of_task(&**tx, task).await?;
     let best = rows.iter().position(|row| row.best != 0);
     for (place, row) in rows.iter().enumerate().skip(RESUME_POINTS) {
-        if Some(place) == best {
+        if Some(place) == best || checkpoint_evaluation::is_awaited(tx, &row.id).await? {
             continue;
         }
         tx.run("DELETE FROM checkpoints WHERE id = $1", [row.id.clone().into()]).await?;

@@ -13,7 +13,7 @@ use anneal_domain::{
 };
 use anneal_store::Tx;
 
-use super::{Resolved, record};
+use super::{Resolved, checkpoint_evaluation, record};
 use crate::{
     Error,
     store::{TaskRow, to_json},
@@ -41,6 +41,7 @@ pub(crate) async fn insert(tx: &Tx, new: NewTask) -> Result<TaskRow, Error> {
     record::event(tx, &mut row, queued, now).await?;
     record::dispatch(tx, &mut row, now).await?;
     row.insert(tx).await?;
+    checkpoint_evaluation::want_first(tx, &row).await?;
     Ok(row)
 }
 

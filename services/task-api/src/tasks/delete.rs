@@ -4,7 +4,7 @@ use anneal_artifacts::Prefix;
 use anneal_domain::id::{TaskId, WorkspaceId};
 use anneal_store::{Sql, Tx};
 
-use super::query;
+use super::{checkpoint_evaluation, query};
 use crate::{Error, discarded, store::TaskRow};
 
 /// Removes an ended task; one that has not ended is a conflict.
@@ -20,6 +20,10 @@ pub(crate) async fn delete(tx: &Tx, workspace: WorkspaceId, task: TaskId) -> Res
     if let Some(by) = query::rescored_by(tx, workspace, &row.id).await? {
         return Err(Error::conflict(format!("the answers are scored again by {by}: end that first")));
     }
+    if let Some(by) = checkpoint_evaluation::under_way(tx, workspace, &row.id).await? {
+        return Err(Error::conflict(format!("a checkpoint is scored by {by}: end that first")));
+    }
+    checkpoint_evaluation::delete(tx, &row.id).await?;
     let tables = [
         "stages",
         "checkpoints",

@@ -6,7 +6,7 @@ use anneal_domain::task::TaskState;
 use anneal_store::{Sql, Tx};
 use serde_json::{Map, Value};
 
-use super::{checkpoint, kept_model, record};
+use super::{checkpoint, checkpoint_evaluation, kept_model, record};
 use crate::{
     Error, discarded,
     store::{TaskRow, to_json},
@@ -43,6 +43,7 @@ pub(super) async fn end(
     if state.is_terminal() {
         row.finished_at_ms = Some(now_ms);
         leave_behind(tx, row, state).await?;
+        checkpoint_evaluation::settle(tx, row, state, &ending.figures).await?;
     }
     let failure = ending.failure.clone().filter(|_| state == TaskState::Failed);
     row.failure = failure.as_ref().map(to_json).transpose()?;
@@ -78,6 +79,7 @@ async fn leave_behind(tx: &Tx, row: &TaskRow, state: TaskState) -> Result<(), Er
         for table in ["checkpoints", "artifacts"] {
             tx.run(&format!("DELETE FROM {table} WHERE task = $1"), [row.id.clone().into()]).await?;
         }
+        checkpoint_evaluation::withdraw(tx, row).await?;
     }
     let task = Prefix::task(row.workspace()?, row.task()?);
     for part in ["checkpoint", "artifact"] {

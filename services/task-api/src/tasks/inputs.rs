@@ -3,7 +3,7 @@
 use anneal_contracts::rpc::InputFolder;
 use anneal_domain::{
     FieldError,
-    id::{DatasetId, ModelId, TaskId, WorkspaceId},
+    id::{CheckpointId, DatasetId, ModelId, TaskId, WorkspaceId},
     spec::{
         CalibrationSource, CompilationSpec, EvaluationDataset, EvaluationSpec, ModelSource, TaskSpec,
         TrainingKind, TrainingSpec,
@@ -12,7 +12,11 @@ use anneal_domain::{
 use anneal_store::Sql;
 use serde_json::{Map, Value, json};
 
-use super::{Estimate, leak_check, model_of_task, rescore};
+use super::{
+    Estimate,
+    checkpoint_evaluation::{self, Frozen},
+    leak_check, model_of_task, rescore, scored_checkpoint,
+};
 use crate::{
     Error,
     datasets::{self, DatasetRow},
@@ -105,7 +109,28 @@ impl<D: Sql> Resolving<'_, D> {
             TrainingKind::Sft => "sft",
             TrainingKind::Dpo => "preference",
         };
-        self.dataset("spec.dataset", "dataset", spec.dataset, Use::all(&[wanted])).await
+        self.dataset("spec.dataset", "dataset", spec.dataset, Use::all(&[wanted])).await?;
+        self.checkpoint_evaluation(spec).await
+    }
+
+    /// The datasets that checkpoints are scored on, in today's versions: a fact, for no trainer fetches or pays for them.
+    async fn checkpoint_evaluation(&mut self, spec: &TrainingSpec) -> Result<(), Error> {
+        let Some(evaluation) = &spec.checkpoint_evaluation else { return Ok(()) };
+        let of_training = std::mem::take(&mut self.resolved);
+        self.benchmarks("spec.checkpoint_evaluation.datasets", &evaluation.datasets).await?;
+        let Resolved { inputs, facts, .. } = std::mem::replace(&mut self.resolved, of_training);
+        let frozen = json!(Frozen { inputs, facts });
+        self.resolved.facts.insert(checkpoint_evaluation::FACT.to_owned(), frozen);
+        Ok(())
+    }
+
+    async fn benchmarks(&mut self, field: &str, datasets: &[EvaluationDataset]) -> Result<(), Error> {
+        for (i, dataset) in datasets.iter().enumerate() {
+            let field = format!("{field}[{i}].dataset");
+            let use_of = Use { kinds: kinds_of(dataset), most_rows: dataset.limit.map(|rows| rows as u64) };
+            self.dataset(&field, &format!("dataset.{i}"), dataset.dataset, use_of).await?;
+        }
+        Ok(())
     }
 
     /// A row longer than the model's context would get positions that the model never saw.
@@ -118,12 +143,11 @@ impl<D: Sql> Resolving<'_, D> {
 
     async fn evaluation(&mut self, spec: &EvaluationSpec) -> Result<(), Error> {
         let model = self.model("spec.model", spec.model, Some(spec.model_source)).await?;
-        self.origin(spec.from_task, spec.model).await?;
-        for (i, dataset) in spec.datasets.iter().enumerate() {
-            let field = format!("spec.datasets[{i}].dataset");
-            let use_of = Use { kinds: kinds_of(dataset), most_rows: dataset.limit.map(|rows| rows as u64) };
-            self.dataset(&field, &format!("dataset.{i}"), dataset.dataset, use_of).await?;
+        match (spec.checkpoint, spec.from_task) {
+            (Some(checkpoint), Some(training)) => self.checkpoint(training, checkpoint, spec.model).await?,
+            _ => self.origin(spec.from_task, spec.model).await?,
         }
+        self.benchmarks("spec.datasets", &spec.datasets).await?;
         self.answers(spec).await?;
         match model.filter(|_| spec.leak_check) {
             Some(model) => self.training_data(model).await,
@@ -186,6 +210,18 @@ impl<D: Sql> Resolving<'_, D> {
         }
         if let Some(id) = spec.validation_dataset {
             self.dataset("spec.validation_dataset", "validation", id, Use::all(&TEXT)).await?;
+        }
+        Ok(())
+    }
+
+    /// A checkpoint takes the place of the model it was trained from; an adapter stands on it.
+    async fn checkpoint(&mut self, task: TaskId, id: CheckpointId, base: ModelId) -> Result<(), Error> {
+        match scored_checkpoint::folder(self.db, self.workspace, task, id, base).await? {
+            Ok(folder) => {
+                self.resolved.inputs.retain(|input| input.role != folder.role);
+                self.resolved.inputs.push(folder);
+            }
+            Err(wrong) => self.errors.push(wrong),
         }
         Ok(())
     }

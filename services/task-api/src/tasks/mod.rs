@@ -5,6 +5,7 @@
 //! transaction's.
 
 mod checkpoint;
+mod checkpoint_evaluation;
 mod claim;
 mod create;
 mod delete;
@@ -23,6 +24,7 @@ mod renew;
 mod rescore;
 #[cfg(test)]
 mod schedules;
+mod scored_checkpoint;
 mod stage;
 mod still_there;
 mod verb;
@@ -30,6 +32,11 @@ mod wanted_spec;
 
 pub(crate) use checkpoint::{
     commit as commit_checkpoint, of_task as checkpoints_of, reject as reject_checkpoint,
+};
+pub(crate) use checkpoint_evaluation::{
+    Wanted as WantedEvaluation, due as due_evaluations, give_up as give_up_evaluation,
+    make as make_evaluation, of_training as evaluations_of_training, postpone as postpone_evaluation,
+    rename as rename_evaluation,
 };
 pub(crate) use claim::claim;
 pub(crate) use create::{NewTask, insert};

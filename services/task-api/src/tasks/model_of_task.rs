@@ -72,6 +72,9 @@ pub(super) async fn of_task(
         row => row?,
     };
     if let TaskSpec::Evaluation(spec) = row.spec()? {
+        if let Some(training) = spec.from_task.filter(|_| spec.checkpoint.is_some()) {
+            return Ok(Err(format!("{task} scored a checkpoint of {training}: take the model of that")));
+        }
         let scored = row.state()? == TaskState::Succeeded;
         let why =
             || format!("{task} is {}: only an evaluation that succeeded has scored its model", row.state);

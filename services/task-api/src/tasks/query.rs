@@ -80,7 +80,7 @@ pub(crate) async fn succeeded_evaluations(
     all(db, &format!("{sql} ORDER BY id DESC LIMIT {most}"), values).await
 }
 
-/// The newest evaluations of a model.
+/// The newest evaluations of a model; those of the checkpoints of a training that began from it are another model's.
 pub(crate) async fn evaluations_of(
     db: &impl Sql,
     workspace: WorkspaceId,
@@ -88,7 +88,8 @@ pub(crate) async fn evaluations_of(
     most: u64,
 ) -> Result<Vec<TaskRow>, Error> {
     let sql = format!(
-        "SELECT * FROM tasks WHERE workspace = $1 AND kind = $2 AND spec LIKE $3 ESCAPE '\\' ORDER BY id DESC LIMIT {most}"
+        "SELECT * FROM tasks WHERE workspace = $1 AND kind = $2 AND spec LIKE $3 ESCAPE '\\'
+           AND spec NOT LIKE '%\"checkpoint\":\"%' ORDER BY id DESC LIMIT {most}"
     );
     let values = [
         workspace.to_string().into(),

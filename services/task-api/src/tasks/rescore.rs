@@ -79,7 +79,7 @@ pub(super) async fn earlier(
 /// The first setting that decides answers and is not the same.
 fn difference(earlier: &EvaluationSpec, wanted: &EvaluationSpec) -> Option<&'static str> {
     let same = [
-        ("model", earlier.model == wanted.model),
+        ("model", earlier.model == wanted.model && earlier.checkpoint == wanted.checkpoint),
         ("`apply_chat_template`", earlier.apply_chat_template == wanted.apply_chat_template),
         ("`max_length`", earlier.max_length == wanted.max_length),
         ("`seed`", earlier.seed == wanted.seed),

@@ -24,7 +24,12 @@ pub(crate) async fn still_there(tx: &Tx, mut new: NewTask) -> Result<NewTask, Er
     }
     lock(tx, "models", vec![model.to_string()]).await?;
     let datasets = new.resolved.facts.values().filter_map(|about| about["dataset"].as_str());
-    lock(tx, "datasets", datasets.map(str::to_owned).collect()).await?;
+    let mut datasets: Vec<String> = datasets.map(str::to_owned).collect();
+    if let TaskSpec::Training(spec) = &new.spec {
+        let scored = spec.checkpoint_evaluation.iter().flat_map(|evaluation| &evaluation.datasets);
+        datasets.extend(scored.map(|entry| entry.dataset.to_string()));
+    }
+    lock(tx, "datasets", datasets).await?;
     new.resolved = resolve(&**tx, new.workspace, &new.spec).await?.map_err(Error::Invalid)?;
     Ok(new)
 }

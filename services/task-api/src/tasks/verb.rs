@@ -5,7 +5,7 @@ use anneal_domain::task::{TaskState, Verb};
 use anneal_store::Tx;
 
 use super::{
-    create,
+    checkpoint_evaluation, create,
     end::{self, Ending},
     record,
 };
@@ -32,5 +32,6 @@ pub(crate) async fn request(tx: &Tx, mut row: TaskRow, verb: Verb, reason: &str)
         end::end(tx, &mut row, next, Ending::default(), now).await?;
     }
     row.save(tx, state, epoch).await?;
+    checkpoint_evaluation::follow(tx, &row, verb).await?;
     Ok(row)
 }

@@ -132,12 +132,14 @@ fn specifications_are_described_as_they_are_read() {
     assert_eq!(kinds, ["TrainingSpec", "EvaluationSpec", "CompilationSpec"].map(place));
     let training: TrainingSpec = serde_json::from_value(json!({
         "task_type": "pretrain", "method": "full", "model": "model-00000000000000000000000000000001",
-        "dataset": "ds-00000000000000000000000000000002", "tokenizer": {"train": {"vocab_size": 512}}
+        "dataset": "ds-00000000000000000000000000000002", "tokenizer": {"train": {"vocab_size": 512}},
+        "checkpoint_evaluation": {"datasets": []}
     }))
     .unwrap();
     let evaluation: EvaluationSpec = serde_json::from_value(json!({
         "model_source": "builtin", "model": "model-00000000000000000000000000000001", "datasets": [],
-        "from_task": "task-00000000000000000000000000000003", "rescore": "task-00000000000000000000000000000004"
+        "from_task": "task-00000000000000000000000000000003", "rescore": "task-00000000000000000000000000000004",
+        "checkpoint": "ckpt-00000000000000000000000000000005"
     }))
     .unwrap();
     for (name, written) in [

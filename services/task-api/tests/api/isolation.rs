@@ -35,6 +35,7 @@ async fn another_workspaces_ids_are_not_found_on_every_route() {
             "api-keys" => key.clone(),
             // There is no compiled model here to deploy: an id of nobody's.
             "deployments" => json!("dep-00000000000000000000000000000001"),
+            "imports" => json!("import-00000000000000000000000000000001"),
             "workspaces" => json!("ws-00000000000000000000000000000001"),
             _ => return None,
         })

@@ -9,6 +9,7 @@ mod datasets;
 mod document;
 mod evaluations;
 mod files;
+mod imports;
 mod isolation;
 mod objects;
 mod once;

@@ -8,6 +8,9 @@ use anneal_domain::spec::TrainingSpec;
 use anneal_worker::{Folders, unsupported};
 use serde_json::Value;
 
+/// Where each checkpoint is scored, the engine keeps a few more: the service takes each before it goes.
+const LEAST_KEPT: usize = 4;
+
 pub(super) fn write(spec: &TrainingSpec, folders: &Folders) -> Result<Value, Failure> {
     if folders.inputs.contains_key("adapter") {
         return Err(unsupported(
@@ -72,7 +75,10 @@ pub(super) fn write(spec: &TrainingSpec, folders: &Folders) -> Result<Value, Fai
         early_stopping_patience: spec.early_stopping_patience,
         save_interval: spec.save_interval,
         export: spec.export,
-        keep_checkpoints: spec.keep_checkpoints,
+        keep_checkpoints: match spec.checkpoint_evaluation {
+            Some(_) => spec.keep_checkpoints.max(LEAST_KEPT),
+            None => spec.keep_checkpoints,
+        },
         resume_from: folders.resume_from.as_ref().map(|folder| folder.to_string_lossy().into_owned()),
         output_dir: folders.output.to_string_lossy().into_owned(),
     };

@@ -39,6 +39,11 @@ impl Workload for Training {
         engine_spec::write(spec, folders)
     }
 
+    /// Each point of a curve is a checkpoint that was scored.
+    fn wants_checkpoint(&self, task: &ClaimedTask, step: u64) -> bool {
+        matches!(&task.spec, TaskSpec::Training(spec) if spec.checkpoint_evaluation.is_some() && spec.is_save_step(step))
+    }
+
     fn publications(&self, task: &ClaimedTask, ended: &Ended<'_>) -> Vec<Publication> {
         let TaskSpec::Training(spec) = &task.spec else { return Vec::new() };
         let (role, figure) =

@@ -4,8 +4,10 @@
 //! a dataset exists, whether its kind fits) is checked where that knowledge lives, not here.
 
 mod benchmark;
+mod checkpoint_evaluation;
 mod compilation;
 mod evaluation;
+mod evaluation_dataset;
 mod model_reference;
 mod pool;
 mod schema;
@@ -17,8 +19,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use benchmark::{benchmark_name, is_benchmark};
+pub use checkpoint_evaluation::CheckpointEvaluation;
 pub use compilation::{CalibrationSource, CompilationSpec, Quantization, Target};
-pub use evaluation::{EvaluationDataset, EvaluationSpec, FREE_DATASETS, MOST_ROWS};
+pub use evaluation::{EvaluationSpec, FREE_DATASETS};
+pub use evaluation_dataset::{EvaluationDataset, MOST_ROWS};
 pub use model_reference::{ModelReference, OfTask};
 pub use pool::{ModelSource, Pool};
 pub use tokenizer::{TokenizerOptions, TrainTokenizer};

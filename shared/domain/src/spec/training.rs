@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Pool, TokenizerOptions};
+use super::{CheckpointEvaluation, Pool, TokenizerOptions};
 use crate::{
     field_error::FieldErrors,
     id::{DatasetId, ModelId},
@@ -99,6 +99,9 @@ pub struct TrainingSpec {
     /// Options of `dpo`; refused for the other task types.
     #[serde(default)]
     pub dpo: Option<DpoOptions>,
+    /// Benchmarks on which every checkpoint of the save interval is scored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoint_evaluation: Option<CheckpointEvaluation>,
     /// The resource pool.
     #[serde(default)]
     pub pool: Pool,
@@ -352,6 +355,11 @@ impl TrainingSpec {
         FAST_NODES
     }
 
+    /// Whether the checkpoint of this step is one of the save interval: a pause, a stop and a better validation leave others.
+    pub const fn is_save_step(&self, step: u64) -> bool {
+        step.is_multiple_of(self.save_interval)
+    }
+
     /// Rows of one optimizer step.
     pub fn rows_per_step(&self) -> usize {
         self.micro_batch_size
@@ -374,6 +382,9 @@ impl TrainingSpec {
         }
         if let Some(dpo) = &self.dpo {
             dpo.check(errors);
+        }
+        if let Some(evaluation) = &self.checkpoint_evaluation {
+            evaluation.check(errors);
         }
         errors.require(
             self.pool == Pool::Fast,
