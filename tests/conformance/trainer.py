@@ -127,6 +127,8 @@ def compare(name, reference, metrics, folder):
     check(f"{name}: ids of the first batch", [ids for ids, _ in items] == [ids for ids, _ in want])
     check(f"{name}: masks of the first batch", [mask for _, mask in items] == [mask for _, mask in want])
     bf16 = hyper["precision"] == "bf16"
+    if bf16 and hyper["method"] == "dpo":
+        return compare_noisy_preferences(name, hyper["beta"], steps, metrics)
     worst = {}
     for ours in metrics:
         theirs = steps[ours["step"]]
@@ -145,6 +147,24 @@ def compare(name, reference, metrics, folder):
     for field, (off, step) in worst.items():
         limit = (5e-2 if bf16 else 2e-4) if field.endswith(":abs") else TOLERANCE[field][bf16]
         check(f"{name}: {field}", off <= limit, f"largest difference {off:.2e} at step {step}, allowed {limit:.0e}")
+
+
+def compare_noisy_preferences(name, beta, steps, metrics):
+    """A reward is beta times the difference of two sums of log-probabilities, each of which bf16 moves by up to its own tolerance; the loss
+    falls by at most the margin's difference, and the gradient is scaled by sigmoid(-margin), whose relative slope is at most 1."""
+    tolerance, noise = TOLERANCE["logps/chosen"][1], TOLERANCE["grad_norm"][1]
+    for side in ("chosen", "rejected"):
+        off = max(abs(m[f"logps/{side}"] / steps[m["step"]][f"logps/{side}"] - 1) for m in metrics)
+        check(f"{name}: logps/{side}", off <= tolerance, f"largest difference {off:.2e}, allowed {tolerance:.0e}")
+    for ours in metrics:
+        theirs = steps[ours["step"]]
+        moved = {side: 2 * beta * tolerance * abs(theirs[f"logps/{side}"]) for side in ("chosen", "rejected")}
+        margin = sum(moved.values())
+        limits = {"rewards/chosen": moved["chosen"], "rewards/rejected": moved["rejected"], "rewards/margins": margin, "loss": margin,
+                  "grad_norm": (noise + margin) * theirs["grad_norm"]}
+        for field, limit in limits.items():
+            off = abs(ours[field] - theirs[field])
+            check(f"{name}: {field} of step {ours['step']}", off <= limit, f"differs by {off:.2e}, allowed {limit:.1e}")
 
 
 def losses(model, first):
