@@ -21,7 +21,7 @@ pub(crate) enum ModelCommand {
     /// Import a Hugging Face folder (safetensors) or a GGUF file, from this machine or from the hub.
     Import {
         /// The folder or file.
-        #[arg(required_unless_present = "hub", conflicts_with = "hub")]
+        #[arg(required_unless_present = "hub", conflicts_with_all = ["hub", "revision", "files"])]
         path: Option<PathBuf>,
         /// Its repository on the hub.
         #[arg(long, value_name = "ORG/NAME")]

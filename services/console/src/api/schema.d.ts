@@ -355,6 +355,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/imports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Imports, newest first. */
+        get: operations["listImports"];
+        put?: never;
+        /**
+         * Imports a model or a dataset from the hub: its files are fetched and checked as uploads are, and the import tells how far
+         *     that is.
+         */
+        post: operations["importFromHub"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/imports/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** An import. */
+        get: operations["showImport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/models": {
         parameters: {
             query?: never;
@@ -612,6 +650,26 @@ export interface paths {
         put?: never;
         /** Ends now and discards. */
         post: operations["cancelTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{id}/checkpoint-evaluations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The evaluations of a training's checkpoints, in the order of the steps: `wanted`, `made` (a task of its own), `scored`,
+         *     `failed` or `withdrawn`. Their scores are among the training's metrics, as `eval/<benchmark>/<metric>`.
+         */
+        get: operations["listCheckpointEvaluations"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1182,6 +1240,25 @@ export interface components {
             /** Format: double */
             temperature?: number | null;
         };
+        /**
+         * @description Benchmarks of a training: an evaluation at every `save_interval`, each a task and a bill of its own. What is not trained
+         *     from random weights is scored before its first step too.
+         */
+        CheckpointEvaluation: {
+            /** @description Render each context as a user message of the model's chat template. */
+            apply_chat_template?: boolean;
+            /** @description Benchmarks; up to two are free. */
+            datasets: components["schemas"]["EvaluationDataset"][];
+            /** @description Longest context in tokens; the model's own limit when absent. */
+            max_length?: number | null;
+            /**
+             * Format: int64
+             * @description Seed of few-shot sampling.
+             */
+            seed?: number | null;
+        };
+        /** @description The id of a checkpoint. */
+        CheckpointId: string;
         /** @description A choice of a multiple-choice question. */
         Choice: {
             /** @description The model prefers it to every other. */
@@ -1399,6 +1476,7 @@ export interface components {
         EvaluationSpec: {
             /** @description Render each context as a user message of the model's chat template. */
             apply_chat_template?: boolean;
+            checkpoint?: components["schemas"]["CheckpointId"] | null;
             /** @description Benchmarks; up to two are free. */
             datasets: components["schemas"]["EvaluationDataset"][];
             from_task?: components["schemas"]["TaskId"] | null;
@@ -1484,6 +1562,50 @@ export interface components {
              * @default 1
              */
             tensor_parallel: number;
+        };
+        /** @description A model or a dataset to import from the hub that the platform is connected to. */
+        HubImport: {
+            /** @description The platform's own, for every workspace: admins of the first workspace only. */
+            builtin?: boolean;
+            /** @description A dataset's configuration: the folder its files lie in. */
+            config?: string | null;
+            /** @description A dataset's kind: `pretrain`, `sft`, `preference` or `evaluation`; detected when absent. */
+            dataset_kind?: string | null;
+            /** @description These files and no others; chosen by their names when absent. */
+            files?: string[];
+            /** @description A dataset's format; detected when absent. */
+            format?: string | null;
+            /** @description The repository, as `organisation/name`. */
+            hub: string;
+            /** @description `model` or `dataset`. */
+            kind: components["schemas"]["Target"];
+            /** @description Its name here; the repository's when absent. */
+            name?: string | null;
+            /** @description A branch, a tag or a commit; `main` when absent. */
+            revision?: string | null;
+            /** @description Leave invalid rows of a dataset out instead of refusing it. */
+            skip_invalid?: boolean;
+            /** @description Only this split of a dataset. */
+            split?: string | null;
+        };
+        /** @description An import. */
+        Import: {
+            /** @description The commit that is imported, once the hub was asked. */
+            commit?: string | null;
+            created_at: string;
+            /** Format: int64 */
+            done_bytes: number;
+            /** @description Why it failed; while it waits, why it is tried again. */
+            failure?: string | null;
+            finished_at?: string | null;
+            id: string;
+            request: components["schemas"]["HubImport"];
+            /** @description The model or the dataset, once it is there. */
+            resource?: string | null;
+            /** @description `waiting`, `running`, `done` or `failed`. */
+            state: string;
+            /** Format: int64 */
+            total_bytes: number;
         };
         /** @description Between which values most resampled differences lie. */
         Interval: {
@@ -1743,6 +1865,32 @@ export interface components {
                 name: string;
                 /** @description `starting`, `ready`, `failed` or `stopped`. */
                 state: string;
+            }[];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description Where the next page begins. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_Import: {
+            /** @description Its items. */
+            data: {
+                /** @description The commit that is imported, once the hub was asked. */
+                commit?: string | null;
+                created_at: string;
+                /** Format: int64 */
+                done_bytes: number;
+                /** @description Why it failed; while it waits, why it is tried again. */
+                failure?: string | null;
+                finished_at?: string | null;
+                id: string;
+                request: components["schemas"]["HubImport"];
+                /** @description The model or the dataset, once it is there. */
+                resource?: string | null;
+                /** @description `waiting`, `running`, `done` or `failed`. */
+                state: string;
+                /** Format: int64 */
+                total_bytes: number;
             }[];
             /** @description Whether there are more. */
             has_more: boolean;
@@ -2235,6 +2383,7 @@ export interface components {
         TrainingKind: "pretrain" | "sft" | "dpo";
         /** @description Make a model from data. */
         TrainingSpec: {
+            checkpoint_evaluation?: components["schemas"]["CheckpointEvaluation"] | null;
             /** @description The training data. */
             dataset: components["schemas"]["DatasetId"];
             dpo?: components["schemas"]["DpoOptions"] | null;
@@ -3121,6 +3270,98 @@ export interface operations {
             };
         };
     };
+    listImports: {
+        parameters: {
+            query?: {
+                /** @description 1 to 100. */
+                limit?: number;
+                /** @description `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Import"];
+                };
+            };
+        };
+    };
+    importFromHub: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HubImport"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    showImport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Import"];
+                };
+            };
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     listModels: {
         parameters: {
             query?: {
@@ -3738,6 +3979,33 @@ export interface operations {
                 };
             };
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listCheckpointEvaluations: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            404: {
                 headers: {
                     [name: string]: unknown;
                 };
