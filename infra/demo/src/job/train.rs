@@ -25,8 +25,7 @@ pub(super) async fn run(api: &Api, inputs: &Inputs, report: &mut Report) -> Resu
     .await?;
     let figures = &task["figures"];
     let (steps, loss) = (number(figures, &["steps"])?, number(figures, &["final_loss"])?);
-    let speed = number(figures, &["trained_tokens"])? / number(figures, &["seconds"])?;
-    let tokens_per_second = figures["tokens_per_second"].as_f64().unwrap_or(speed);
+    let tokens_per_second = number(figures, &["num_tokens"])? / number(figures, &["seconds"])?;
     fact("steps, final loss", &format!("{steps}, {loss:.4}"));
     fact("speed", &format!("{tokens_per_second:.0} tokens/s"));
     report.set("training", json!({"steps": steps, "final_loss": loss, "tokens_per_second": tokens_per_second, "figures": figures}));

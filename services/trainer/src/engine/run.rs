@@ -213,6 +213,7 @@ fn figures(session: &Session, outcome: &Outcome) -> Result<Map<String, Value>> {
         "adapter_dir": outcome.saved.adapter_dir,
         "steps": position.step,
         "final_loss": position.last_loss,
+        "num_tokens": position.tokens,
         "trained_tokens": position.trained_tokens,
         "best_step": position.best.map(|(step, _)| step),
         "best_eval_loss": position.best.map(|(_, loss)| loss),

@@ -1,6 +1,6 @@
 //! `anneal-trainer run SPEC.json`: what to train, on what, how.
 //!
-//! `result` figures: `model_dir`, `adapter_dir`, `steps`, `final_loss`, `trained_tokens`, `best_step`, `best_eval_loss`,
+//! `result` figures: `model_dir`, `adapter_dir`, `steps`, `final_loss`, `num_tokens`, `trained_tokens`, `best_step`, `best_eval_loss`,
 //! `exported_step` (the step whose weights the result has), `test_loss`, `seconds`, `peak_rss_bytes`.
 //!
 //! A field that a task type or method does not use is refused unless it has its default value.
