@@ -146,8 +146,8 @@ fn remove(copy: &Path) {
     }
 }
 
-/// Tries until it is stored, a newer one waits (and it is not wanted itself) or patience ends: one that cannot be stored is a loss of safety, not of the
-/// task. A lost lease ends everything.
+/// Tries until it is stored, a newer one waits (and it is not wanted itself) or patience ends: one that cannot be stored is a loss
+/// of safety, not of the task. A lost lease ends everything.
 async fn store(
     saving: &Saving,
     written: &mut Written,

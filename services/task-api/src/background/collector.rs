@@ -4,21 +4,14 @@ use std::time::Duration;
 
 use anneal_runtime::CancellationToken;
 
+use super::repeat::repeat;
 use crate::{App, Error, discarded};
 
 /// Looks several times in each `discard_after_ms` until `stop`.
 pub(super) async fn run(app: App, stop: CancellationToken) -> Result<(), Error> {
     let after_ms = app.config.discard_after_ms.max(0);
     let period = Duration::from_millis((after_ms.unsigned_abs() / 4).clamp(50, 60_000));
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(period) => {}
-        }
-        if let Err(error) = collect(&app, after_ms).await {
-            tracing::warn!(%error, "discarded objects could not be looked at; trying again");
-        }
-    }
+    repeat(period, stop, "discarded objects", || collect(&app, after_ms)).await
 }
 
 async fn collect(app: &App, after_ms: i64) -> Result<(), Error> {

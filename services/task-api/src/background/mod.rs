@@ -1,6 +1,5 @@
-//! What runs beside the requests: the relay, the reaper, the sweeper, the scorer, the importer, the
-//! collector, the projections, and the answers over the
-//! broker.
+//! What runs beside the requests: the relay, the reaper, the sweeper, the scorer, the importer, the collector, the projections, and
+//! the answers over the broker.
 
 mod answers;
 mod collector;
@@ -8,6 +7,7 @@ mod importer;
 mod projector;
 mod publisher;
 mod reaper;
+mod repeat;
 mod scorer;
 mod sweeper;
 

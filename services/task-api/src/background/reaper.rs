@@ -4,20 +4,13 @@ use std::time::Duration;
 
 use anneal_runtime::{CancellationToken, fail};
 
+use super::repeat::repeat;
 use crate::{App, Error, tasks};
 
 /// Looks every `sweep_ms` until `stop`.
 pub(super) async fn run(app: App, stop: CancellationToken) -> Result<(), Error> {
     let period = Duration::from_millis(app.config.sweep_ms.max(10));
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(period) => {}
-        }
-        if let Err(error) = sweep(&app).await {
-            tracing::warn!(%error, "leases could not be looked at; trying again");
-        }
-    }
+    repeat(period, stop, "leases", || sweep(&app)).await
 }
 
 async fn sweep(app: &App) -> Result<(), Error> {

@@ -16,6 +16,7 @@ use anneal_domain::{
 };
 use anneal_runtime::{CancellationToken, fail};
 
+use super::repeat::repeat;
 use crate::{
     App, Error, models,
     store::TaskRow,
@@ -28,15 +29,7 @@ const NAME: usize = 100;
 /// Looks every `sweep_ms` until `stop`.
 pub(super) async fn run(app: App, stop: CancellationToken) -> Result<(), Error> {
     let period = Duration::from_millis(app.config.sweep_ms.max(10));
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(period) => {}
-        }
-        if let Err(error) = sweep(&app).await {
-            tracing::warn!(%error, "checkpoints to be scored could not be looked at; trying again");
-        }
-    }
+    repeat(period, stop, "checkpoints to be scored", || sweep(&app)).await
 }
 
 async fn sweep(app: &App) -> Result<(), Error> {

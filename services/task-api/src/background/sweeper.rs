@@ -9,21 +9,14 @@ use anneal_contracts::{stream, subject};
 use anneal_domain::id::TaskId;
 use anneal_runtime::CancellationToken;
 
+use super::repeat::repeat;
 use crate::{App, Error, tasks};
 
 /// Looks several times in each `redispatch_ms` until `stop`.
 pub(super) async fn run(app: App, stop: CancellationToken) -> Result<(), Error> {
     let after_ms = app.config.redispatch_ms.max(100);
     let period = Duration::from_millis(after_ms.unsigned_abs() / 6).min(Duration::from_secs(10));
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(period) => {}
-        }
-        if let Err(error) = sweep(&app, after_ms).await {
-            tracing::warn!(%error, "queued tasks could not be looked at; trying again");
-        }
-    }
+    repeat(period, stop, "queued tasks", || sweep(&app, after_ms)).await
 }
 
 async fn sweep(app: &App, after_ms: i64) -> Result<(), Error> {
