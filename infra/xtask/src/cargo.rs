@@ -10,10 +10,10 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::child;
 
-/// The root of the checkout.
+/// The root of the checkout: the one cargo runs us from, since checkouts that share a target folder share this program too.
 pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.ancestors().nth(2).expect("xtask lies two folders below the root").to_owned()
+    let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&here).ancestors().nth(2).expect("xtask lies two folders below the root").to_owned()
 }
 
 /// The folder that cargo builds into, wherever the environment put it.
