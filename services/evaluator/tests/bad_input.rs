@@ -22,7 +22,7 @@ fn a_spec_with_an_unknown_key_is_refused() {
     let place = Place::new();
     let task = json!({"name": "arc_easy", "dataset": place.path("rows.jsonl")});
     refused(&place.run(task.clone(), "out", json!({"batchtokens": 3})), "invalid_spec", &["batchtokens"]);
-    refused(&place.run(task.clone(), "out", json!({"device": "cuda:0"})), "invalid_spec", &["cuda:0"]);
+    refused(&place.run(task.clone(), "out", json!({"device": "cuda:99"})), "invalid_spec", &["cuda:99"]);
     refused(&place.run(task, "out", json!({})), "invalid_dataset", &["no such file"]);
     let unknown = json!({"name": "arc_esy", "dataset": "x"});
     refused(&place.run(unknown, "out", json!({})), "invalid_spec", &["arc_esy", "arc_easy"]);

@@ -85,7 +85,7 @@ fn wrong_specs_name_their_field() {
         (json!({"task_type": "pretrain", "method": "lora"}), "method"),
         (json!({"task_type": "dpo", "method": "full"}), "method"),
         (json!({"precision": "fp8"}), "precision"),
-        (json!({"device": "cuda:0"}), "device"),
+        (json!({"device": "cuda:99"}), "device"),
         (json!({"split": [90, 5, 0]}), "split"),
         (json!({"global_batch_size": 3}), "global_batch_size"),
         (json!({"sequence_length": 100_000}), "sequence_length"),

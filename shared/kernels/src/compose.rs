@@ -1,5 +1,7 @@
 //! The same operations composed of candle's own, for devices without a kernel here and as the reference of the tests.
 
+use std::ops::Range;
+
 use candle_core::{D, DType, Tensor};
 
 use crate::{Compute, IGNORE, Result, Segments};
@@ -45,26 +47,30 @@ pub(crate) fn attention(
     segments: &Segments,
     scale: f64,
 ) -> Result<Tensor> {
-    let group = q_thc.dim(1)? / k_tkc.dim(1)?;
-    let mut outputs = Vec::with_capacity(segments.count());
-    for range in segments.iter() {
-        let n = range.len();
-        let part = |x: &Tensor| x.narrow(0, range.start, n)?.transpose(0, 1)?.contiguous();
-        let shared = |x: &Tensor| -> candle_core::Result<Tensor> {
-            let x = part(x)?;
-            let (k, n, c) = x.dims3()?;
-            x.unsqueeze(1)?.expand((k, group, n, c))?.contiguous()?.reshape((k * group, n, c))
-        };
-        let (q, k, v) = (part(q_thc)?, shared(k_tkc)?, shared(v_tkc)?);
-        let mask: Vec<f32> =
-            (0..n * n).map(|at| if at % n > at / n { f32::NEG_INFINITY } else { 0.0 }).collect();
-        let mask = Tensor::from_vec(mask, (n, n), q_thc.device())?.to_dtype(q_thc.dtype())?;
-        let scores = (q.matmul(&k.t()?)? * scale)?.broadcast_add(&mask)?;
-        let shifted = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?;
-        let weights = shifted.broadcast_div(&shifted.sum_keepdim(D::Minus1)?)?;
-        outputs.push(weights.matmul(&v)?.transpose(0, 1)?.contiguous()?);
-    }
+    let attend_to_itself = |range: Range<usize>| {
+        let part = |x: &Tensor| x.narrow(0, range.start, range.len());
+        attend(&part(q_thc)?, &part(k_tkc)?, &part(v_tkc)?, scale)
+    };
+    let outputs = segments.iter().map(attend_to_itself).collect::<Result<Vec<_>>>()?;
     Ok(Tensor::cat(&outputs, 0)?)
+}
+
+/// One sequence's last `n` queries `[n, h, c]` over its keys and values `[m, k, c]`.
+pub(crate) fn attend(q_nhc: &Tensor, k_mkc: &Tensor, v_mkc: &Tensor, scale: f64) -> Result<Tensor> {
+    let ((n, h, c), (m, k, _)) = (q_nhc.dims3()?, k_mkc.dims3()?);
+    let group = h / k;
+    let shared = |x: &Tensor| -> candle_core::Result<Tensor> {
+        let x = x.transpose(0, 1)?.contiguous()?;
+        x.unsqueeze(1)?.expand((k, group, m, c))?.contiguous()?.reshape((h, m, c))
+    };
+    let (q, k, v) = (q_nhc.transpose(0, 1)?.contiguous()?, shared(k_mkc)?, shared(v_mkc)?);
+    let hidden = |at: usize| at % m > at / m + (m - n);
+    let mask: Vec<f32> = (0..n * m).map(|at| if hidden(at) { f32::NEG_INFINITY } else { 0.0 }).collect();
+    let mask = Tensor::from_vec(mask, (n, m), q.device())?.to_dtype(q.dtype())?;
+    let scores = (q.matmul(&k.t()?)? * scale)?.broadcast_add(&mask)?;
+    let shifted = scores.broadcast_sub(&scores.max_keepdim(D::Minus1)?)?.exp()?;
+    let weights = shifted.broadcast_div(&shifted.sum_keepdim(D::Minus1)?)?;
+    Ok(weights.matmul(&v)?.transpose(0, 1)?.contiguous()?)
 }
 
 /// `silu(gate) · up`, both products rounded.
@@ -86,13 +92,23 @@ pub(crate) fn linear_log_probs(
     targets_t: &[u32],
     compute: Compute,
 ) -> Result<Tensor> {
-    let logits_tv = linear(h_td, w_vd, compute)?;
+    log_probs_of(&linear(h_td, w_vd, compute)?, targets_t)
+}
+
+/// The same of logits `[t, v]`.
+pub(crate) fn log_probs_of(logits_tv: &Tensor, targets_t: &[u32]) -> Result<Tensor> {
     let shifted = logits_tv.broadcast_sub(&logits_tv.max_keepdim(D::Minus1)?.detach())?;
     let lse = shifted.exp()?.sum_keepdim(D::Minus1)?.log()?;
     let ids: Vec<u32> = targets_t.iter().map(|&t| if t == IGNORE { 0 } else { t }).collect();
     let kept: Vec<f32> = targets_t.iter().map(|&t| if t == IGNORE { 0.0 } else { 1.0 }).collect();
-    let ids = Tensor::new(ids, h_td.device())?.unsqueeze(1)?;
-    let kept = Tensor::new(kept, h_td.device())?.to_dtype(logits_tv.dtype())?;
+    let ids = Tensor::new(ids, logits_tv.device())?.unsqueeze(1)?;
+    let kept = Tensor::new(kept, logits_tv.device())?.to_dtype(logits_tv.dtype())?;
     let picked = (shifted.gather(&ids, 1)? - lse)?.squeeze(1)?;
     Ok((picked * kept)?)
+}
+
+/// How many targets have the highest logit of their row.
+pub(crate) fn correct(logits_tv: &Tensor, targets_t: &[u32]) -> Result<usize> {
+    let best: Vec<u32> = logits_tv.detach().argmax(D::Minus1)?.to_vec1()?;
+    Ok(targets_t.iter().zip(&best).filter(|(target, best)| target == best).count())
 }

@@ -83,6 +83,19 @@ pub fn linear_log_probs(
         .apply_op2(&w_vd.contiguous()?, LogProbs { targets: targets_t.to_vec(), compute })?)
 }
 
+/// [`linear_log_probs`] composed of candle's own operations on every device, so that gradients of both `h` and `w` come from
+/// one graph that holds all logits; and how many targets have the highest one.
+pub fn linear_log_probs_composed(
+    h_td: &Tensor,
+    w_vd: &Tensor,
+    targets_t: &[u32],
+    compute: Compute,
+) -> Result<(Tensor, usize)> {
+    check("linear_log_probs_composed", h_td, w_vd, targets_t)?;
+    let logits_tv = compose::linear(h_td, w_vd, compute)?;
+    Ok((compose::log_probs_of(&logits_tv, targets_t)?, compose::correct(&logits_tv, targets_t)?))
+}
+
 fn check(op: &'static str, h_td: &Tensor, w_vd: &Tensor, targets_t: &[u32]) -> Result<()> {
     let ((t, d), (v, wd)) = (h_td.dims2()?, w_vd.dims2()?);
     if d != wd || targets_t.len() != t {
@@ -95,14 +108,13 @@ fn check(op: &'static str, h_td: &Tensor, w_vd: &Tensor, targets_t: &[u32]) -> R
 }
 
 fn composed(h_td: &Tensor, w_vd: &Tensor, targets_t: &[u32], compute: Compute) -> Result<TokenLoss> {
-    let log_probs_t = compose::linear_log_probs(h_td, w_vd, targets_t, compute)?;
-    let best: Vec<u32> = compose::linear(&h_td.detach(), &w_vd.detach(), compute)?.argmax(1)?.to_vec1()?;
+    let (log_probs_t, correct) = linear_log_probs_composed(h_td, w_vd, targets_t, compute)?;
     let values: Vec<f32> = log_probs_t.to_vec1()?;
     let kept = targets_t.iter().zip(&values).filter(|&(&target, _)| target != IGNORE);
     Ok(TokenLoss {
         loss_sum: log_probs_t.sum_all()?.neg()?,
         log_probs: kept.map(|(_, &p)| p).collect(),
-        correct: targets_t.iter().zip(&best).filter(|(target, best)| target == best).count(),
+        correct,
     })
 }
 

@@ -16,6 +16,7 @@ mod buffers;
 mod compose;
 mod compute;
 mod cross_entropy;
+mod device;
 mod embedding;
 mod error;
 mod exponential;
@@ -43,7 +44,10 @@ mod tests;
 pub use adamw::{AdamW, AdamWOptions, Moments};
 pub use attention::{KvView, attention, attention_as, attention_cached, attention_cached_as};
 pub use compute::Compute;
-pub use cross_entropy::{IGNORE, TokenLoss, linear_cross_entropy, linear_log_probs};
+pub use cross_entropy::{
+    IGNORE, TokenLoss, linear_cross_entropy, linear_log_probs, linear_log_probs_composed,
+};
+pub use device::device;
 pub use embedding::embedding;
 pub use error::{Error, Result};
 pub use frozen::FrozenLinear;

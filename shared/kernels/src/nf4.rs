@@ -1,9 +1,12 @@
 //! `y = x · wᵀ` with a frozen weight in NF4: 4-bit codes, one scale per 64 weights (QLoRA, Dettmers et al. 2023, appendix E;
 //! codes as bitsandbytes writes them).
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
-use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result as CandleResult, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result as CandleResult, Shape, Tensor};
 
 use crate::{
     Compute, Result,
@@ -44,6 +47,18 @@ pub(crate) const LEVELS: [f32; 16] = [
 pub struct Nf4Linear {
     weight: Arc<Quantized>,
     compute: Compute,
+    /// On another device than the CPU, once it was asked for.
+    spread: Arc<OnceLock<Spread>>,
+}
+
+/// The weight as candle's own operations dequantise it: a byte a code.
+#[derive(Debug)]
+struct Spread {
+    /// Of every block: `[blocks, 64]`, the last block filled up.
+    codes: Tensor,
+    /// Of every block: `[blocks, 1]`.
+    scales: Tensor,
+    levels: Tensor,
 }
 
 /// Row-major `[o, i]` codes, two a byte (the first in the high nibble), and their scales.
@@ -75,9 +90,9 @@ impl Nf4Linear {
         if o == 0 || i == 0 {
             return refuse("nf4 linear", format!("the weight is empty: [{o}, {i}]"));
         }
-        let w = w_oi.to_device(&candle_core::Device::Cpu)?.to_dtype(DType::F32)?;
+        let w = w_oi.to_device(&Device::Cpu)?.to_dtype(DType::F32)?;
         let weight = with_floats(&w, |w| Ok(Quantized::new(w, o, i, double_quant)))?;
-        Ok(Self { weight: Arc::new(weight), compute })
+        Ok(Self { weight: Arc::new(weight), compute, spread: Arc::default() })
     }
 
     /// `x_ti · wᵀ -> [t, o]` with the dequantised weight; gradient for `x` only.
@@ -87,10 +102,23 @@ impl Nf4Linear {
             return refuse("nf4 linear", format!("x has {i} columns, the weight {}", self.weight.i));
         }
         if !on_cpu(x_ti) {
-            let w_oi = self.weight_f32()?.to_device(x_ti.device())?;
-            return compose::linear(x_ti, &w_oi, self.compute);
+            return compose::linear(x_ti, &self.composed(x_ti.device())?, self.compute);
         }
         Ok(x_ti.contiguous()?.apply_op1(Op { weight: self.weight.clone(), compute: self.compute })?)
+    }
+
+    /// The dequantised weight `[o, i]`, composed on `device` from the codes kept there.
+    pub(crate) fn composed(&self, device: &Device) -> Result<Tensor> {
+        let spread = if let Some(spread) = self.spread.get() {
+            spread
+        } else {
+            let spread = Spread::new(&self.weight, device)?;
+            self.spread.get_or_init(|| spread)
+        };
+        let (o, i) = self.dims();
+        let weights = spread.levels.index_select(&spread.codes.flatten_all()?, 0)?;
+        let weights = weights.reshape(spread.codes.shape())?.broadcast_mul(&spread.scales)?;
+        Ok(weights.flatten_all()?.narrow(0, 0, o * i)?.reshape((o, i))?)
     }
 
     /// Runs `f` with the weight as a right operand and with its transposed form.
@@ -122,6 +150,20 @@ impl Nf4Linear {
             Scales::Double { codes, second, .. } => codes.len() + second.len() * 4 + 4 + 256 * 4,
         };
         self.weight.codes.len() + scales
+    }
+}
+
+impl Spread {
+    fn new(weight: &Quantized, device: &Device) -> Result<Self> {
+        let blocks = (weight.o * weight.i).div_ceil(BLOCK);
+        let mut codes: Vec<u8> = weight.codes.iter().flat_map(|byte| [byte >> 4, byte & 15]).collect();
+        codes.resize(blocks * BLOCK, 0);
+        let scales: Vec<f32> = (0..blocks).map(|block| weight.scale(block)).collect();
+        Ok(Self {
+            codes: Tensor::from_vec(codes, (blocks, BLOCK), device)?,
+            scales: Tensor::from_vec(scales, (blocks, 1), device)?,
+            levels: Tensor::from_slice(&LEVELS, LEVELS.len(), device)?,
+        })
     }
 }
 

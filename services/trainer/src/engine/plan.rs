@@ -10,6 +10,7 @@ use anneal_datasets::{Format, Kind, Split};
 use anneal_domain::spec::default_learning_rate;
 use anneal_kernels::Compute;
 use anneal_model::{LoraConfig, LoraInit, WeightMode};
+use candle_core::Device;
 use serde::Serialize;
 use serde_json::json;
 
@@ -26,6 +27,7 @@ pub(crate) struct Plan {
     pub(crate) format: Option<Format>,
     pub(crate) split: Split,
     pub(crate) compute: Compute,
+    pub(crate) device: Device,
     pub(crate) weights: WeightMode,
     pub(crate) lora: Option<LoraConfig>,
     /// Peak learning rate, the method's default where the spec has none.
@@ -62,6 +64,8 @@ impl Plan {
             format,
             split,
             compute: compute_of(spec.precision),
+            device: anneal_kernels::device(&spec.device)
+                .map_err(|error| Error::spec("device", error.to_string()))?,
             weights: weights_of(&spec),
             lora: lora_of(&spec)?,
             learning_rate,
@@ -246,11 +250,6 @@ fn check_validation(spec: &TrainerSpec) -> Result<()> {
 }
 
 fn check_machine(spec: &TrainerSpec) -> Result<()> {
-    require(
-        matches!(spec.device.as_str(), "auto" | "cpu"),
-        "device",
-        "only `auto` and `cpu`: this build has no CUDA support",
-    )?;
     require(
         spec.flash_attention,
         "flash_attention",

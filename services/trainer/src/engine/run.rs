@@ -8,7 +8,6 @@ use std::{
 use anneal_contracts::engine::{ExitKind, Level, Line, Method, TrainerSpec, TrainingKind};
 use anneal_model::{Decoder, LoadOptions, Source};
 use anneal_runtime::clock::{SharedClock, SystemClock};
-use candle_core::Device;
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -164,7 +163,7 @@ fn load(plan: Plan, corpus: Corpus, source: &Source, output: &mut Output) -> Res
         weights: plan.weights,
         lora: plan.lora.clone(),
         adapter: None,
-        device: Device::Cpu,
+        device: plan.device.clone(),
     };
     let decoder = Decoder::load(source, &options).map_err(Error::model("model"))?;
     if let Some(path) = &plan.spec.lora.initial_adapter {

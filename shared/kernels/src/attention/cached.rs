@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::forward::{Heads, Numerics, Sequence, forward};
 use crate::{
-    Compute, Result,
+    Compute, Result, compose,
     error::refuse,
     slices::{on_cpu, tensor, with_floats},
 };
@@ -36,9 +36,6 @@ pub fn attention_cached_as(
     compute: Compute,
 ) -> Result<Tensor> {
     let (t, h, c) = q_thc.dims3()?;
-    if !on_cpu(q_thc) {
-        return refuse("attention_cached", "only f32 on the CPU is supported");
-    }
     if caches.iter().map(|cache| cache.queries).sum::<usize>() != t {
         return refuse("attention_cached", format!("the caches do not have {t} queries together"));
     }
@@ -59,6 +56,9 @@ pub fn attention_cached_as(
             );
         }
     }
+    if !on_cpu(q_thc) {
+        return composed(q_thc, caches, scale, compute);
+    }
     let (y, _) = with_floats(q_thc, |q| {
         let mut from = 0;
         let sequences: Vec<Sequence> = caches
@@ -73,4 +73,22 @@ pub fn attention_cached_as(
         Ok(forward(&sequences, Heads { h, k, c }, Numerics { scale: scale as f32, compute }))
     })?;
     Ok(tensor(y, (t, h, c))?)
+}
+
+/// The caches are on the host: their keys and values are copied for every call.
+pub(crate) fn composed(q_thc: &Tensor, caches: &[KvView], scale: f64, compute: Compute) -> Result<Tensor> {
+    let (_, _, c) = q_thc.dims3()?;
+    let q_thc = compose::round_to(q_thc, compute)?;
+    let mut from = 0;
+    let mut outputs = Vec::with_capacity(caches.len());
+    for cache in caches {
+        let held = |values: &[f32]| {
+            let shape = (values.len() / (cache.kv_heads * c), cache.kv_heads, c);
+            Tensor::from_slice(values, shape, q_thc.device())
+        };
+        let q_nhc = q_thc.narrow(0, from, cache.queries)?;
+        outputs.push(compose::attend(&q_nhc, &held(cache.keys)?, &held(cache.values)?, scale)?);
+        from += cache.queries;
+    }
+    compose::round_to(&Tensor::cat(&outputs, 0)?, compute)
 }

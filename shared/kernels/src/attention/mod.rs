@@ -10,6 +10,8 @@ use std::sync::OnceLock;
 use candle_core::{CpuStorage, CustomOp3, Layout, Result as CandleResult, Shape, Tensor};
 
 pub(crate) use backward::{Gradients, Saved, backward};
+#[cfg(test)]
+pub(crate) use cached::composed as cached_composed;
 pub use cached::{KvView, attention_cached, attention_cached_as};
 pub(crate) use forward::{Heads, Numerics, Sequence, forward};
 

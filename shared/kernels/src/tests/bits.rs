@@ -68,6 +68,11 @@ fn cached_attention_of(compute: Compute) {
         };
         let got = attention_cached_as(&last(&q), &caches, 0.3, compute).unwrap();
         assert!(bits(&got) == bits(&last(&whole)), "{compute:?} {queries:?}");
+        let composed = crate::attention::cached_composed(&last(&q), &caches, 0.3, compute).unwrap();
+        let tolerance = if compute == Compute::F32 { 1e-5 } else { 2e-2 };
+        for (composed, got) in flat(&composed).iter().zip(flat(&got)) {
+            assert!((composed - got).abs() < tolerance, "{compute:?} {queries:?}: {composed} {got}");
+        }
     }
 }
 

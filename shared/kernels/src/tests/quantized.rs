@@ -39,6 +39,16 @@ fn blocks_of_64_run_across_rows() {
 }
 
 #[test]
+fn the_composed_weight_is_the_dequantised_one() {
+    for (shape, double) in [([3, 50], false), ([16, 64], true), ([5, 130], true)] {
+        let nf4 = Nf4Linear::quantize(&random(&shape, 2), Compute::F32, double).unwrap();
+        let composed = nf4.composed(&Device::Cpu).unwrap();
+        assert_eq!(composed.dims(), shape);
+        assert_eq!(flat(&composed), flat(&nf4.weight_f32().unwrap()));
+    }
+}
+
+#[test]
 fn double_quantisation_keeps_the_scales_within_a_percent() {
     let w = random(&[128, 256], 2);
     let plain = Nf4Linear::quantize(&w, Compute::F32, false).unwrap();

@@ -5,6 +5,7 @@
 
 mod cache;
 mod dropout;
+mod graph;
 mod layer;
 mod linear;
 mod load;

@@ -1,6 +1,6 @@
 //! Names of what is trained, and what is held.
 
-use candle_core::{Tensor, Var};
+use candle_core::{Device, Tensor, Var};
 
 use super::linear::Linear;
 use super::projection::{Table, Vector, Weight};
@@ -60,6 +60,10 @@ pub(super) fn trainable(model: &Model) -> Vec<(String, Var)> {
     found
 }
 
+fn on_host(var: &Var) -> Result<Tensor> {
+    Ok(var.as_detached_tensor().to_device(&Device::Cpu)?)
+}
+
 impl Decoder {
     /// Every tensor of a fully trained model by Hugging Face name, in f32. Refused for a model whose base weights are not
     /// held in full (merge an adapter from its source instead: [`crate::merge_adapter`]).
@@ -69,18 +73,18 @@ impl Decoder {
             .tensor_shapes()
             .into_iter()
             .map(|(name, _)| match held.get(&name) {
-                Some(var) => Ok((name, var.as_detached_tensor())),
+                Some(var) => Ok((name, on_host(var)?)),
                 None => Err(Error::Argument(format!("`{name}` is frozen: there is no full model to save"))),
             })
             .collect()
     }
 
     /// The adapters' tensors by PEFT name.
-    pub fn adapter_tensors(&self) -> Vec<(String, Tensor)> {
+    pub fn adapter_tensors(&self) -> Result<Vec<(String, Tensor)>> {
         self.trainable()
             .into_iter()
             .filter(|(name, _)| name.starts_with(PEFT_PREFIX))
-            .map(|(name, var)| (name, var.as_detached_tensor()))
+            .map(|(name, var)| Ok((name, on_host(&var)?)))
             .collect()
     }
 

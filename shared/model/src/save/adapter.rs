@@ -22,7 +22,7 @@ pub fn save_adapter(decoder: &Decoder, folder: &Path, base: &str) -> Result<()> 
         decoder.lora().ok_or_else(|| Error::Argument("this model has no adapters to save".to_owned()))?;
     std::fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     json_file::write(&folder.join("adapter_config.json"), &config_json(lora, base))?;
-    let tensors: HashMap<String, Tensor> = decoder.adapter_tensors().into_iter().collect();
+    let tensors: HashMap<String, Tensor> = decoder.adapter_tensors()?.into_iter().collect();
     let shapes: Vec<(String, Vec<usize>)> =
         tensors.iter().map(|(name, tensor)| (name.clone(), tensor.dims().to_vec())).collect();
     let path = folder.join("adapter_model.safetensors");

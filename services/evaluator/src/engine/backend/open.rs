@@ -51,19 +51,13 @@ pub struct Model {
 }
 
 enum Weights {
-    Decoder { source: Box<Source>, adapter: Option<PathBuf>, compute: Compute },
+    Decoder { source: Box<Source>, adapter: Option<PathBuf>, compute: Compute, device: Device },
     Compiled { folder: PathBuf, eos_ids: Vec<u32>, threads: usize },
 }
 
 impl Model {
     /// Opens the model of a spec.
     pub fn open(spec: &EvaluatorSpec) -> Result<Self> {
-        if !matches!(spec.device.as_str(), "auto" | "cpu") {
-            return Err(Error::spec(
-                "device",
-                format!("not supported yet: device {:?}; use auto or cpu", spec.device),
-            ));
-        }
         let compute = match spec.precision.as_str() {
             "fp32" => Compute::F32,
             "bf16" => Compute::Bf16,
@@ -88,6 +82,9 @@ impl Model {
                 Err(Error::spec("backend", "a compiled folder runs on onnxruntime only"))
             }
             (_, true) if adapter.is_some() => Err(Error::spec("model", "a compiled folder takes no adapter")),
+            (_, true) if !matches!(spec.device.as_str(), "auto" | "cpu") => {
+                Err(Error::spec("device", "a compiled folder runs on the CPU only: `auto` or `cpu`"))
+            }
             (_, true) => Self::compiled(spec, base),
             (_, false) => Self::decoder(spec, &base, adapter, compute),
         }
@@ -99,13 +96,15 @@ impl Model {
         adapter: Option<PathBuf>,
         compute: Compute,
     ) -> Result<Self> {
+        let device =
+            anneal_kernels::device(&spec.device).map_err(|error| Error::spec("device", error.to_string()))?;
         let source = Source::open(base).map_err(failed)?;
         let own = source.config().context_length();
         Ok(Self {
             encoder: encoder(source.tokenizer().map_err(failed)?, spec, own)?,
             template: source.chat_template().map_err(failed)?,
             backend: "candle",
-            weights: Weights::Decoder { source: Box::new(source), adapter, compute },
+            weights: Weights::Decoder { source: Box::new(source), adapter, compute, device },
             scorer: None,
             batch_tokens: spec.batch_tokens,
         })
@@ -146,11 +145,11 @@ impl Model {
     fn load(&self) -> Result<Box<dyn Scorer>> {
         let tokenizer = self.encoder.tokenizer().clone();
         match &self.weights {
-            Weights::Decoder { source, adapter, compute } => {
+            Weights::Decoder { source, adapter, compute, device } => {
                 let options = LoadOptions {
                     compute: *compute,
                     adapter: adapter.clone(),
-                    device: Device::Cpu,
+                    device: device.clone(),
                     ..LoadOptions::default()
                 };
                 let decoder = anneal_kernels::in_pool(|| Decoder::load(source, &options)).map_err(failed)?;

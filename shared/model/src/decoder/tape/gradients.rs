@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use anneal_kernels::rows::add;
-use candle_core::{TensorId, Var};
+use candle_core::{TensorId, Var, backprop::GradStore};
 
 use super::Vector;
 use crate::error::{Error, Result};
@@ -42,6 +42,16 @@ impl Gradients {
                 Err(Error::Argument("a gradient of a variable that is not among the trained ones".to_owned()))
             }
         }
+    }
+
+    /// Adds what candle's graph gave for the variables.
+    pub(in crate::decoder) fn add_store(&mut self, store: &GradStore) -> Result<()> {
+        for (id, &n) in &self.index {
+            if let Some(gradient) = store.get_id(*id) {
+                add(&mut self.sums[n], &gradient.flatten_all()?.to_vec1::<f32>()?);
+            }
+        }
+        Ok(())
     }
 
     /// Adds to a vector's sum; nothing to do for a frozen one.

@@ -1,6 +1,6 @@
-//! The training pass of a decoder on the CPU: a forward pass that keeps what the backward pass needs, and the backward pass.
+//! The training pass of a decoder: a forward pass that keeps what the backward pass needs, and the backward pass.
 //!
-//! The order of the operations is the decoder's own, so no graph is built: gradients of weights are added straight to their
+//! What follows is the CPU's; other devices go through candle's graph ([`super::graph`]). On the CPU the order of the operations is the decoder's own, so no graph is built: gradients of weights are added straight to their
 //! sums ([`Gradients`]), activations are kept in the compute format, and norms and products of two activations are computed
 //! again instead of being kept.
 
@@ -20,6 +20,7 @@ use anneal_kernels::{
 use candle_core::Tensor;
 
 use super::dropout::DropoutState;
+use super::graph::{self, GraphTape};
 use super::layer::Sizes;
 use super::projection::Vector;
 use super::{Decoder, Layer};
@@ -39,7 +40,16 @@ pub enum Keep {
 
 /// A forward pass as the backward pass needs it.
 #[derive(Debug)]
-pub struct Tape {
+pub struct Tape(Way);
+
+#[derive(Debug)]
+enum Way {
+    Rows(RowsTape),
+    Graph(GraphTape),
+}
+
+#[derive(Debug)]
+struct RowsTape {
     tokens: Vec<u32>,
     shared: Shared,
     layers: Vec<Kept>,
@@ -65,18 +75,32 @@ struct Shared {
 
 impl Decoder {
     /// Hidden states `[t, d]` after the final norm, row-major, as [`Decoder::hidden`] gives them, and the tape of the pass.
-    /// Only for a decoder on the CPU.
     pub fn record(
         &self,
         tokens: &[u32],
         segments: &Segments,
-        mut train: Option<&mut DropoutState>,
+        train: Option<&mut DropoutState>,
         keep: Keep,
     ) -> Result<(Vec<f32>, Tape)> {
         if tokens.len() != segments.total() {
             let (count, total) = (tokens.len(), segments.total());
             return Err(Error::Argument(format!("{count} tokens for segments of {total} together")));
         }
+        if self.device().is_cpu() {
+            let (hidden_td, tape) = self.record_rows(tokens, segments, train, keep)?;
+            return Ok((hidden_td, Tape(Way::Rows(tape))));
+        }
+        let (hidden_td, tape) = GraphTape::record(self, tokens, segments, train, keep)?;
+        Ok((hidden_td, Tape(Way::Graph(tape))))
+    }
+
+    fn record_rows(
+        &self,
+        tokens: &[u32],
+        segments: &Segments,
+        mut train: Option<&mut DropoutState>,
+        keep: Keep,
+    ) -> Result<(Vec<f32>, RowsTape)> {
         let pass = self.pass(segments)?;
         let shared = Shared {
             segments: segments.clone(),
@@ -97,11 +121,14 @@ impl Decoder {
         }
         let hidden_td =
             with_vector(&self.model.norm, |w| rms_norm_rows(&x_td, w, self.config().rms_norm_eps))?;
-        Ok((hidden_td, Tape { tokens: tokens.to_vec(), shared, layers, last_td: x_td }))
+        Ok((hidden_td, RowsTape { tokens: tokens.to_vec(), shared, layers, last_td: x_td }))
     }
 
     /// `log p` of every target ([`anneal_kernels::IGNORE`] for none) after hidden states `[t, d]`.
     pub fn token_losses(&self, hidden_td: &[f32], targets: &[u32]) -> Result<TokenLosses> {
+        if !self.device().is_cpu() {
+            return Ok(graph::losses(self, hidden_td, targets, None)?.0);
+        }
         self.with_output(|output| Ok(output.losses(hidden_td, targets, self.compute())?))
     }
 
@@ -114,6 +141,9 @@ impl Decoder {
         weights: TokenWeights,
         gradients: &mut Gradients,
     ) -> Result<(TokenLosses, Vec<f32>)> {
+        if !self.device().is_cpu() {
+            return graph::losses(self, hidden_td, targets, Some((weights, gradients)));
+        }
         let sum = self.model.head_var().map(|var| gradients.sum(var)).transpose()?;
         self.with_output(|output| Ok(output.gradients(hidden_td, targets, weights, self.compute(), sum)?))
     }
@@ -142,6 +172,23 @@ impl Decoder {
 impl Tape {
     /// Adds the gradients of every trained variable that `dhidden_td`, the gradient of the hidden states, leads to.
     pub fn backward(self, decoder: &Decoder, dhidden_td: &[f32], gradients: &mut Gradients) -> Result<()> {
+        match self.0 {
+            Way::Rows(tape) => tape.backward(decoder, dhidden_td, gradients),
+            Way::Graph(tape) => tape.backward(decoder, dhidden_td, gradients),
+        }
+    }
+
+    /// Memory the kept activations take.
+    pub fn bytes(&self) -> usize {
+        match &self.0 {
+            Way::Rows(tape) => tape.bytes(),
+            Way::Graph(tape) => tape.bytes(),
+        }
+    }
+}
+
+impl RowsTape {
+    fn backward(self, decoder: &Decoder, dhidden_td: &[f32], gradients: &mut Gradients) -> Result<()> {
         let Self { tokens, shared, layers, last_td } = self;
         if layers.len() != decoder.layers().len() {
             return Err(Error::Argument("the forward pass kept nothing to go back with".to_owned()));
@@ -168,8 +215,7 @@ impl Tape {
         Ok(())
     }
 
-    /// Memory the kept activations take.
-    pub fn bytes(&self) -> usize {
+    fn bytes(&self) -> usize {
         let of_layer = |kept: &Kept| match kept {
             Kept::Input { x_td, .. } => x_td.len() * 4,
             Kept::Activations(tape) => tape.bytes(),
