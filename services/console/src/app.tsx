@@ -20,6 +20,7 @@ import { CreateTraining } from './pages/create/Training';
 import { DatasetPage } from './pages/data/DatasetPage';
 import { Datasets } from './pages/data/Datasets';
 import { Deployments } from './pages/data/Deployments';
+import { ImportFromHub } from './pages/data/ImportFromHub';
 import { ImportModel } from './pages/data/ImportModel';
 import { ModelPage } from './pages/data/ModelPage';
 import { Models } from './pages/data/Models';
@@ -83,9 +84,11 @@ function Pages() {
       <Route path="/tasks/:id">{({ id }) => <AnyTask id={id} />}</Route>
       <Route path="/datasets"><Datasets /></Route>
       <Route path="/datasets/new"><UploadDataset /></Route>
+      <Route path="/datasets/hub"><ImportFromHub key="dataset" kind="dataset" /></Route>
       <Route path="/datasets/:id">{({ id }) => <DatasetPage key={id} id={id} />}</Route>
       <Route path="/models"><Models /></Route>
       <Route path="/models/import"><ImportModel /></Route>
+      <Route path="/models/hub"><ImportFromHub key="model" kind="model" /></Route>
       <Route path="/models/:id">{({ id }) => <ModelPage key={id} id={id} />}</Route>
       <Route path="/deployments"><Deployments /></Route>
       <Route path="/chat"><Chat /></Route>

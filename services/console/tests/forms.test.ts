@@ -2,13 +2,14 @@
 import { describe, expect, it } from 'vitest';
 import * as compilation from '../src/forms/compilation';
 import * as evaluation from '../src/forms/evaluation';
+import { datasetFor, datasetKindsOf, entry } from '../src/forms/scoring';
 
 const MODEL = 'model-00000000000000000000000000000001';
 const DATASET = 'ds-00000000000000000000000000000001';
 const TASK = 'task-00000000000000000000000000000001';
 
 describe('an evaluation', () => {
-  const draft = { ...evaluation.blank(), model: MODEL, datasets: [{ ...evaluation.entry(), benchmark: 'arc_easy', dataset: DATASET, limit: '20' }] };
+  const draft = { ...evaluation.blank(), model: MODEL, datasets: [{ ...entry(), benchmark: 'arc_easy', dataset: DATASET, limit: '20' }] };
 
   it('sends what was filled in', () => {
     const spec = evaluation.toSpec(draft);
@@ -23,17 +24,24 @@ describe('an evaluation', () => {
     expect('model_source' in spec).toBe(false);
   });
 
+  it('of a checkpoint stays one in the form of a clone, until another model is chosen', () => {
+    const spec = { ...evaluation.toSpec(draft), from_task: TASK, checkpoint: 'ckpt-00000000000000000000000000000001' };
+    const clone = evaluation.fromSpec(spec);
+    expect(evaluation.toSpec(clone)).toEqual(spec);
+    expect(evaluation.toSpec({ ...clone, from_task: '' })).toEqual(evaluation.toSpec(draft));
+  });
+
   it('finds the dataset of a benchmark by its name, or by its family', () => {
     const datasets = [{ id: 'a', name: 'mmlu' }, { id: 'b', name: 'arc_easy' }];
-    expect(evaluation.datasetFor('arc_easy', datasets)).toBe('b');
-    expect(evaluation.datasetFor('mmlu_anatomy', datasets)).toBe('a');
-    expect(evaluation.datasetFor('mm', datasets)).toBe('');
+    expect(datasetFor('arc_easy', datasets)).toBe('b');
+    expect(datasetFor('mmlu_anatomy', datasets)).toBe('a');
+    expect(datasetFor('mm', datasets)).toBe('');
   });
 
   it('offers the rows that a benchmark can read', () => {
-    expect(evaluation.datasetKindsOf({ benchmark: 'arc_easy' })).toEqual(['evaluation']);
-    expect(evaluation.datasetKindsOf({ benchmark: 'heldout_loss' })).toEqual(['sft']);
-    expect(evaluation.datasetKindsOf({ benchmark: 'mine', task: {} })).toContain('pretrain');
+    expect(datasetKindsOf({ benchmark: 'arc_easy' })).toEqual(['evaluation']);
+    expect(datasetKindsOf({ benchmark: 'heldout_loss' })).toEqual(['sft']);
+    expect(datasetKindsOf({ benchmark: 'mine', task: {} })).toContain('pretrain');
   });
 });
 

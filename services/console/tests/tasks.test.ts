@@ -1,8 +1,9 @@
 // What may be asked of tasks, and what their figures become.
 import { describe, expect, it } from 'vitest';
 import type { Posting, Results } from '../src/api/shapes';
-import { aligned, charts, joined, smoothed } from '../src/tasks/curves';
+import { aligned, charts, joined, type Points, smoothed } from '../src/tasks/curves';
 import { change, pocket, runs } from '../src/tasks/ledger';
+import { awaited, isScore, scoreCharts } from '../src/tasks/scoreCurves';
 import { isShare, scoredOf, scoresOf } from '../src/tasks/scores';
 import { isEnded, isMoving, STATES, verbsOf } from '../src/tasks/verbs';
 
@@ -64,8 +65,34 @@ describe('scores', () => {
   });
 
   it('are drawn as bars where they are shares', () => {
-    const score = (metric: string, value: number) => isShare({ metric, filter: 'none', value, standardError: null, higherIsBetter: null });
+    const score = (metric: string, value: number) => isShare({ metric, value });
     expect([score('acc', 0.5), score('word_perplexity', 0.9), score('f1', 40)]).toEqual([true, false, false]);
+  });
+});
+
+describe('scores of checkpoints', () => {
+  const series = {
+    loss: [[1, 2]], 'eval/loss': [[100, 1]], 'eval/rewards/margins': [[100, 0.5]], 'eval/logps/chosen': [[100, -3]],
+    'eval/lambada_openai/perplexity': [[0, 9], [100, 7]], 'eval/lambada_openai/acc': [[0, 0.25], [100, 0.5]],
+    'eval/sums/exact_match,strict-match': [[0, 0], [100, 1]], 'eval/sums/exact_match,flexible-extract': [[0, null], [100, 1]],
+  } as Record<string, Points>;
+
+  it('are told from what a validation measures', () => {
+    expect(Object.keys(series).filter((name) => !isScore(name))).toEqual(['loss', 'eval/loss', 'eval/rewards/margins', 'eval/logps/chosen']);
+  });
+
+  it('share a chart where they are shares of one benchmark', () => {
+    expect(scoreCharts(series).map(({ benchmark, metrics }) => [benchmark, ...metrics.map((metric) => metric.name)])).toEqual([
+      ['lambada_openai', 'acc'],
+      ['lambada_openai', 'perplexity'],
+      ['sums', 'exact_match,strict-match', 'exact_match,flexible-extract'],
+    ]);
+  });
+
+  it('are read again where an evaluation ended after its step was read', () => {
+    expect(awaited([0, 100], series)).toEqual([]);
+    expect(awaited([0, 50, 100, 200], series)).toEqual([50, 200]);
+    expect(awaited([100], { 'eval/loss': [[100, 1]] })).toEqual([100]);
   });
 });
 

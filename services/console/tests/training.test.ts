@@ -1,6 +1,7 @@
 // The rules of the training form: which choices fit, and which specification is sent.
 import { describe, expect, it } from 'vitest';
 import { blank, changed, datasetKindOf, fromSpec, LINEARS, methodsOf, rowsPerStep, toSpec } from '../src/forms/training';
+import { entry, unscored } from '../src/forms/scoring';
 import type { TrainingDraft } from '../src/forms/training';
 import type { TrainingSpec } from '../src/api/types';
 
@@ -45,6 +46,15 @@ describe('the specification', () => {
     expect('model' in toSpec(blank())).toBe(false);
   });
 
+  it('scores its checkpoints where a benchmark is named, and only there', () => {
+    expect('checkpoint_evaluation' in toSpec(filled({}))).toBe(false);
+    const scored = (change: object) => toSpec(filled({ checkpoint_evaluation: { ...unscored(), ...change } })).checkpoint_evaluation;
+    expect(scored({ seed: '7', apply_chat_template: true })).toBeUndefined();
+    expect(scored({ datasets: [{ ...entry(), benchmark: 'arc_easy', dataset: DATASET, limit: '200' }, { ...entry(), benchmark: 'heldout_loss', limit: 'few' }], max_length: '512' })).toEqual({
+      datasets: [{ benchmark: 'arc_easy', dataset: DATASET, limit: 200 }, { benchmark: 'heldout_loss', limit: 'few' }], apply_chat_template: false, max_length: 512,
+    });
+  });
+
   it('names every linear as the preset, and some of them by name', () => {
     expect(toSpec(filled({})).lora?.target_modules).toBe('all-linear');
     expect(toSpec(filled({ target_modules: ['q_proj'] })).lora?.target_modules).toEqual(['q_proj']);
@@ -56,6 +66,7 @@ describe('the specification', () => {
       filled({ method: 'qlora', rank: '4', target_modules: [LINEARS[0], LINEARS[5]], double_quantization: true, early_stopping_patience: '3' }),
       filled({ task_type: 'dpo', dataset: DATASET, beta: '0.2', loss: 'hinge', pool: 'turbo' }),
       filled({ task_type: 'pretrain', dataset: DATASET, vocab_size: '4096', max_steps: '10' }),
+      filled({ checkpoint_evaluation: { datasets: [{ ...entry(), benchmark: 'arc_easy', dataset: DATASET, num_fewshot: '5', alias: 'five' }], apply_chat_template: true, max_length: '64', seed: '1' } }),
     ];
     for (const draft of specs) {
       const spec = toSpec(draft);

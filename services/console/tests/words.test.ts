@@ -1,6 +1,6 @@
 // The two dictionaries: the same words, the same places to fill in, and none left in the other language.
 import { describe, expect, it } from 'vitest';
-import { fill, languageOf } from '../src/i18n';
+import { fieldWord, fill, languageOf } from '../src/i18n';
 import { en } from '../src/i18n/en';
 import { form } from '../src/i18n/en/form';
 import { money } from '../src/i18n/en/money';
@@ -39,6 +39,12 @@ describe('the dictionaries', () => {
 
   it('fill in values as text', () => {
     expect(fill('a {x} b {y}', { x: 1 })).toBe('a 1 b {y}');
+  });
+
+  it('name a field of a specification by its own words, or by those of the field elsewhere', () => {
+    expect([fieldWord('lora.rank'), fieldWord('max_length'), fieldWord('checkpoint_evaluation.max_length'), fieldWord('lora.colour')]).toEqual([
+      en['spec.lora.rank'], en['spec.max_length'], en['spec.max_length'], 'lora.colour',
+    ]);
   });
 
   it('are chosen by the browser', () => {

@@ -28,6 +28,17 @@ export interface Checkpoint {
   created_at: string;
 }
 
+/** `GET /tasks/{id}/checkpoint-evaluations`: the evaluation of a checkpoint, or of the model before the first step. */
+export interface CheckpointScore {
+  step: number;
+  /** Absent before the first step. */
+  checkpoint: string | null;
+  state: 'wanted' | 'made' | 'scored' | 'failed' | 'withdrawn';
+  /** The task that it is, once it is one. */
+  evaluation: string | null;
+  failure: string | null;
+}
+
 /** A fact: `GET /tasks/{id}/events`, and the data of `GET /events`. */
 export interface Fact {
   id: number;

@@ -11,6 +11,7 @@ export type CreateTask = Schemas['CreateTask'];
 export type TrainingSpec = Schemas['TrainingSpec'];
 export type EvaluationSpec = Schemas['EvaluationSpec'];
 export type EvaluationDataset = Schemas['EvaluationDataset'];
+export type CheckpointEvaluation = Schemas['CheckpointEvaluation'];
 export type CompilationSpec = Schemas['CompilationSpec'];
 export type TrainingKind = Schemas['TrainingKind'];
 export type Method = Schemas['Method'];

@@ -1,8 +1,8 @@
 // Fields of forms: label, input, hint, and every error that the API has for the field. Which errors are shown, and for which
 // fields, the form around them says.
-import { createContext, type ComponentChildren } from 'preact';
+import { createContext, type ComponentChildren, type JSX } from 'preact';
 import { useContext } from 'preact/hooks';
-import { messagesOf } from '../api/problem';
+import { messagesOf, type Problem } from '../api/problem';
 import type { ProblemPlace } from '../api/types';
 
 export interface FormState {
@@ -12,7 +12,10 @@ export interface FormState {
   touch(field: string): void;
 }
 
-export const FormContext = createContext<FormState>({ errors: [], isTouched: () => true, touch: () => undefined });
+/** A form whose errors are those of its refusal, and all of them shown. */
+export const refusedWith = (problem: Problem | undefined): FormState => ({ errors: problem?.errors ?? [], isTouched: () => true, touch: () => undefined });
+
+export const FormContext = createContext<FormState>(refusedWith(undefined));
 
 /** The element's id of a field, which its label and its errors point to. */
 export const idOf = (field: string): string => `field-${field.replace(/[^a-z0-9]+/gi, '-')}`;
@@ -56,7 +59,14 @@ export function Field(props: FieldProps & { children: (wiring: Wiring) => Compon
 
 type Change = { value: string; onChange(value: string): void };
 
-export function Text(props: FieldProps & Change & { type?: string; placeholder?: string; isRequired?: boolean; list?: readonly string[]; isDisabled?: boolean }) {
+interface Typed extends FieldProps, Change {
+  placeholder?: string;
+  /** What is offered while typing; anything else may be typed too. */
+  list?: readonly string[];
+  isDisabled?: boolean;
+}
+
+function Input({ own, ...props }: Typed & { own: JSX.InputHTMLAttributes<HTMLInputElement> }) {
   const list = props.list && `${idOf(props.name)}-list`;
   return (
     <Field {...props}>
@@ -64,10 +74,9 @@ export function Text(props: FieldProps & Change & { type?: string; placeholder?:
         <>
           <input
             {...wiring}
-            type={props.type ?? 'text'}
+            {...own}
             value={props.value}
             placeholder={props.placeholder}
-            required={props.isRequired}
             disabled={props.isDisabled}
             list={list}
             autocomplete="off"
@@ -80,29 +89,13 @@ export function Text(props: FieldProps & Change & { type?: string; placeholder?:
   );
 }
 
+export function Text({ type = 'text', isRequired, ...props }: Typed & { type?: string; isRequired?: boolean }) {
+  return <Input {...props} own={{ type, required: isRequired }} />;
+}
+
 /** A number is kept as it is typed: what cannot be read is for the API to name. */
-export function Numeric(props: FieldProps & Change & { placeholder?: string; list?: readonly string[]; isDisabled?: boolean }) {
-  const list = props.list && `${idOf(props.name)}-list`;
-  return (
-    <Field {...props}>
-      {(wiring) => (
-        <>
-          <input
-            {...wiring}
-            inputMode="decimal"
-            class="number"
-            value={props.value}
-            placeholder={props.placeholder}
-            disabled={props.isDisabled}
-            list={list}
-            autocomplete="off"
-            onInput={(event) => props.onChange(event.currentTarget.value)}
-          />
-          {list && <datalist id={list}>{props.list?.map((one) => <option key={one} value={one} />)}</datalist>}
-        </>
-      )}
-    </Field>
-  );
+export function Numeric(props: Typed) {
+  return <Input {...props} own={{ inputMode: 'decimal', class: 'number' }} />;
 }
 
 export function Area(props: FieldProps & Change & { rows?: number; placeholder?: string }) {

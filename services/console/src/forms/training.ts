@@ -1,6 +1,7 @@
 // The creation form of a training task: what is typed, which choices fit which, and the specification it stands for. Pure.
 import type { Method, Pool, TrainingKind, TrainingSpec } from '../api/types';
 import { defined, number, split, typed } from './number';
+import { fromScoring, type ScoringDraft, toScoring, unscored } from './scoring';
 
 export interface TrainingDraft {
   task_type: TrainingKind;
@@ -46,6 +47,8 @@ export interface TrainingDraft {
   beta: string;
   loss: string;
   label_smoothing: string;
+  /** What its checkpoints are scored on; without an entry they are not. */
+  checkpoint_evaluation: ScoringDraft;
 }
 
 export const LINEARS = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
@@ -112,6 +115,7 @@ export function blank(): TrainingDraft {
     beta: '0.1',
     loss: 'sigmoid',
     label_smoothing: '',
+    checkpoint_evaluation: unscored(),
   };
 }
 
@@ -174,6 +178,7 @@ export function toSpec(draft: TrainingDraft): TrainingSpec {
   if (draft.method === 'full') spec.full = full(draft);
   else spec.lora = adapter(draft);
   if (draft.task_type === 'dpo') spec.dpo = preference(draft);
+  if (draft.checkpoint_evaluation.datasets.length > 0) spec.checkpoint_evaluation = toScoring(draft.checkpoint_evaluation);
   return defined(spec) as TrainingSpec;
 }
 
@@ -212,7 +217,7 @@ function preference(draft: TrainingDraft): TrainingSpec['dpo'] {
 /** The form of a specification, for a clone. */
 export function fromSpec(spec: TrainingSpec): TrainingDraft {
   const base = blank();
-  const { full: whole, lora, dpo } = spec;
+  const { full: whole, lora, dpo, checkpoint_evaluation: scoring } = spec;
   return {
     ...base,
     task_type: spec.task_type,
@@ -259,5 +264,6 @@ export function fromSpec(spec: TrainingSpec): TrainingDraft {
       double_quantization: lora.double_quantization,
     }),
     ...(dpo && { beta: typed(dpo.beta), loss: dpo.loss, label_smoothing: typed(dpo.label_smoothing) }),
+    ...(scoring && { checkpoint_evaluation: fromScoring(scoring) }),
   };
 }

@@ -60,3 +60,10 @@ export function word(prefix: string, name: string): string {
   const key = `${prefix}.${name}`;
   return key in en ? t(key as Key) : name;
 }
+
+/** The words for a field of a specification, such as `lora.rank`: its own, or those of the field wherever it stands. */
+export function fieldWord(path: string): string {
+  const bare = path.slice(path.lastIndexOf('.') + 1);
+  const name = [path, bare].find((one) => `spec.${one}` in en);
+  return name === undefined ? path : word('spec', name);
+}

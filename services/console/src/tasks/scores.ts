@@ -57,4 +57,4 @@ export function scoredOf(results: Results): Scored[] {
 }
 
 /** Whether a score is a share, to be shown as a bar up to one. */
-export const isShare = (score: Score): boolean => score.value >= 0 && score.value <= 1 && !/perplexity|bits|loss|nll/.test(score.metric);
+export const isShare = (score: Pick<Score, 'metric' | 'value'>): boolean => score.value >= 0 && score.value <= 1 && !/perplexity|bits|loss|nll/.test(score.metric);

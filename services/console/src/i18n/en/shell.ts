@@ -65,6 +65,7 @@ export const shell = {
   'action.evaluate': 'Evaluate',
   'action.export': 'Export',
   'action.import': 'Import a model',
+  'action.import_hub': 'Import from a hub',
   'action.launch': 'Launch',
   'action.more': 'Show more',
   'action.remove': 'Remove',

@@ -67,6 +67,7 @@ export const shell: Record<keyof typeof en, string> = {
   'action.evaluate': '评估',
   'action.export': '导出',
   'action.import': '导入模型',
+  'action.import_hub': '从 Hub 导入',
   'action.launch': '启动',
   'action.more': '加载更多',
   'action.remove': '移除',

@@ -3,7 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
 import { onceKey } from '../../api/client';
 import { asProblem, type Problem } from '../../api/problem';
-import { FormContext } from '../../components/Field';
+import { FormContext, refusedWith } from '../../components/Field';
 import { Notice } from '../../components/Notice';
 
 interface Props {
@@ -28,7 +28,7 @@ export function Add({ action, run, children }: Props) {
     );
   };
   return (
-    <FormContext.Provider value={{ errors: problem?.errors ?? [], isTouched: () => true, touch: () => undefined }}>
+    <FormContext.Provider value={refusedWith(problem)}>
       <form class="line" onSubmit={submit} noValidate>
         {children}
         <button type="submit" class="primary" disabled={isBusy}>{action}</button>

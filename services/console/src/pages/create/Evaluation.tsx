@@ -1,17 +1,18 @@
 // The creation form of an evaluation.
 import { useState } from 'preact/hooks';
 import type { Form } from '../../api/types';
-import { Check, Numeric, Text } from '../../components/Field';
+import { Check, Text } from '../../components/Field';
 import { Busy, Card } from '../../components/Layout';
 import { Notice } from '../../components/Notice';
 import { Segments } from '../../components/Segments';
-import { blank, datasetFor, entry, type EntryDraft, type EvaluationDraft, FREE_DATASETS, fromSpec, toSpec } from '../../forms/evaluation';
+import { blank, type EvaluationDraft, fromSpec, toSpec } from '../../forms/evaluation';
+import { FREE_DATASETS } from '../../forms/scoring';
 import { t, word } from '../../i18n';
-import { useBenchmarks, useDatasets, useModels } from './choices';
+import { useModels } from './choices';
 import { useClone, useQuery } from './clone';
-import { Entry } from './EvaluationEntry';
 import { type About, Frame } from './Frame';
 import { ModelOfTask } from './ModelOfTask';
+import { Asking, Benchmarks } from './Scoring';
 
 export function CreateEvaluation() {
   const clone = useClone();
@@ -29,11 +30,11 @@ function EvaluationForm({ form, task }: { form: Form | null; task: string }) {
     <Frame kind="evaluation" about={about} onAbout={setAbout} spec={toSpec(draft)}>
       <Card title={t('section.evaluation')}>
         <div class="fields">
-          <ModelOfTask kind="evaluation" draft={draft} models={models.data} fits={() => true} set={set} />
+          <ModelOfTask kind="evaluation" hint={draft.checkpoint ? t('hint.checkpoint') : undefined} draft={draft} models={models.data} fits={() => true} set={set} />
         </div>
         <Notice problem={models.problem} again={models.reload} />
       </Card>
-      <Entries draft={draft} set={set} />
+      <Benchmarks title={t('spec.datasets')} about={t('hint.free_datasets', { n: FREE_DATASETS })} at="spec" draft={draft} set={set} least={1} />
       <Card title={t('section.resources')}>
         <div class="fields">
           <Segments name="spec.pool" label={t('spec.pool')} value="fast" hint={t('hint.pool.one_node')} onChange={() => undefined}
@@ -44,34 +45,10 @@ function EvaluationForm({ form, task }: { form: Form | null; task: string }) {
         <summary><h2>{t('section.advanced')}</h2></summary>
         <div class="fields">
           <Check name="spec.leak_check" label={t('spec.leak_check')} value={draft.leak_check} hint={t('hint.leak_check')} onChange={(leak_check) => set({ leak_check })} />
-          <Check name="spec.apply_chat_template" label={t('spec.apply_chat_template')} value={draft.apply_chat_template} hint={t('hint.apply_chat_template')} onChange={(apply_chat_template) => set({ apply_chat_template })} />
-          <Numeric name="spec.max_length" label={t('spec.max_length')} value={draft.max_length} placeholder={t('form.default')} onChange={(max_length) => set({ max_length })} />
+          <Asking at="spec" draft={draft} set={set} />
           <Text name="spec.rescore" label={t('spec.rescore')} value={draft.rescore} placeholder={t('form.none')} hint={t('hint.rescore')} onChange={(rescore) => set({ rescore: rescore.trim() })} />
-          <Numeric name="spec.seed" label={t('spec.seed')} value={draft.seed} placeholder={t('form.default')} onChange={(seed) => set({ seed })} />
         </div>
       </details>
     </Frame>
-  );
-}
-
-function Entries({ draft, set }: { draft: EvaluationDraft; set(change: Partial<EvaluationDraft>): void }) {
-  const benchmarks = useBenchmarks();
-  const datasets = useDatasets();
-  const change = (place: number, wanted: Partial<EntryDraft>): void => {
-    // The dataset of the benchmark's name is meant, until another one is chosen.
-    const found = wanted.benchmark !== undefined ? datasetFor(wanted.benchmark, datasets.data ?? []) : '';
-    const whole = found && wanted.dataset === undefined ? { ...wanted, dataset: found } : wanted;
-    set({ datasets: draft.datasets.map((one, at) => (at === place ? { ...one, ...whole } : one)) });
-  };
-  return (
-    <Card title={t('spec.datasets')} aside={<button type="button" class="small" onClick={() => set({ datasets: [...draft.datasets, entry()] })}>{t('action.add_dataset')}</button>}>
-      <p class="dim">{t('hint.free_datasets', { n: FREE_DATASETS })}</p>
-      {draft.datasets.map((one, place) => (
-        <Entry key={place} entry={one} place={place} benchmarks={benchmarks.data ?? []} datasets={datasets.data}
-          onChange={(wanted) => change(place, wanted)}
-          onRemove={draft.datasets.length > 1 ? () => set({ datasets: draft.datasets.filter((_, at) => at !== place) }) : undefined} />
-      ))}
-      <Notice problem={benchmarks.problem ?? datasets.problem} />
-    </Card>
   );
 }

@@ -5,7 +5,7 @@ import type { TaskKind, TaskSpec } from '../../api/types';
 import { Area, FormContext, idOf, Text } from '../../components/Field';
 import { Card, Heading } from '../../components/Layout';
 import { Notice } from '../../components/Notice';
-import { t, word, type Key } from '../../i18n';
+import { fieldWord, t, word, type Key } from '../../i18n';
 import { Price } from './Price';
 import { type Draft, useDraft } from './useDraft';
 
@@ -58,11 +58,9 @@ export function Frame({ kind, about, onAbout, spec, children }: Props) {
 /** The words of a field that the API names, such as `spec.datasets[1].limit`; the name itself where the form has none. */
 function labelOf(field: string): string {
   if (field === 'name' || field === 'description') return word('field', field);
-  const entry = /^spec\.datasets\[(\d+)\]\.(\w+)$/.exec(field);
+  const entry = /\.datasets\[(\d+)\]\.(\w+)$/.exec(field);
   if (entry) return `${t('label.entry', { n: Number(entry[1]) + 1 })}: ${word('spec', entry[2] === 'dataset' ? 'rows' : (entry[2] ?? ''))}`;
-  const bare = field.replace(/^spec\./, '').replace(/\[\d+\]$/, '');
-  const told = word('spec', bare);
-  return told === bare ? field : told;
+  return fieldWord(field.replace(/^spec\./, '').replace(/\[\d+\]$/, ''));
 }
 
 /** Every wrong field at once, each leading to its place in the form. */

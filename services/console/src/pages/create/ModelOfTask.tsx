@@ -14,17 +14,19 @@ interface Chosen {
 
 interface Props {
   kind: 'evaluation' | 'compilation';
+  /** What is taken of the task, where it is not its model. */
+  hint?: string;
   draft: Chosen;
   models: readonly Model[] | undefined;
   fits(model: Model): boolean;
   set(change: Partial<Chosen>): void;
 }
 
-export function ModelOfTask({ kind, draft, models, fits, set }: Props) {
+export function ModelOfTask({ kind, hint, draft, models, fits, set }: Props) {
   const label = t(`spec.model.${kind}`);
   if (draft.from_task) {
     return (
-      <Field name="spec.model" label={label} isWide hint={t('hint.from_task')}>
+      <Field name="spec.model" label={label} isWide hint={hint ?? t('hint.from_task')}>
         {(wiring) => (
           <p class="chosen">
             <strong>{nameOf(draft.from_task) ?? draft.from_task}</strong>

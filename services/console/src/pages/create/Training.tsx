@@ -5,11 +5,13 @@ import { Select, Numeric, Text } from '../../components/Field';
 import { Busy, Card } from '../../components/Layout';
 import { Notice } from '../../components/Notice';
 import { Segments } from '../../components/Segments';
+import { FREE_DATASETS } from '../../forms/scoring';
 import { blank, changed, datasetKindOf, fromSpec, methodsOf, toSpec, type TrainingDraft } from '../../forms/training';
 import { t, word } from '../../i18n';
 import { datasetChoices, modelChoices, useDatasets, useModels } from './choices';
 import { useClone } from './clone';
 import { type About, Frame } from './Frame';
+import { Asking, Benchmarks, type ScoringPart } from './Scoring';
 import { Advanced } from './TrainingAdvanced';
 
 export function CreateTraining() {
@@ -47,6 +49,7 @@ function TrainingForm({ form }: { form: Form | null }) {
         </div>
       </Card>
       <DataFields draft={draft} set={set} />
+      <CheckpointScores draft={draft} set={set} />
       <Card title={t('section.resources')}>
         <div class="fields">
           <Segments name="spec.pool" label={t('spec.pool')} value={draft.pool} hint={t(`hint.pool.${draft.pool}`)} isWide onChange={(value) => set({ pool: value as Pool })}
@@ -93,5 +96,21 @@ function DataFields({ draft, set }: Part) {
       </div>
       <Notice problem={datasets.problem} again={datasets.reload} />
     </Card>
+  );
+}
+
+/** Benchmarks that every saved checkpoint is scored on. */
+function CheckpointScores({ draft, set }: Part) {
+  const part: ScoringPart = {
+    at: 'spec.checkpoint_evaluation',
+    draft: draft.checkpoint_evaluation,
+    set: (change) => set({ checkpoint_evaluation: { ...draft.checkpoint_evaluation, ...change } }),
+  };
+  const about = [t('hint.checkpoint_evaluation', { steps: draft.save_interval || '…', n: FREE_DATASETS })];
+  if (draft.task_type !== 'pretrain') about.push(t('hint.checkpoint_evaluation.first'));
+  return (
+    <Benchmarks {...part} title={t('section.checkpoint_evaluation')} about={about.join(' ')} least={0}>
+      <div class="fields"><Asking {...part} /></div>
+    </Benchmarks>
   );
 }

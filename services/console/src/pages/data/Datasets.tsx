@@ -8,9 +8,8 @@ import type { Dataset } from '../../api/types';
 import { Bytes, Count, Time } from '../../components/Figures';
 import { Busy, Empty, Heading, More } from '../../components/Layout';
 import { Notice } from '../../components/Notice';
+import { KINDS } from '../../forms/rows';
 import { t, word } from '../../i18n';
-
-const KINDS = ['pretrain', 'sft', 'preference', 'evaluation'];
 
 export function Datasets() {
   const [kind, setKind] = useState('');
@@ -18,6 +17,7 @@ export function Datasets() {
   return (
     <>
       <Heading title={t('nav.datasets')} about={t('about.datasets')}>
+        {may('member') && <Link class="button" href="/datasets/hub">{t('action.import_hub')}</Link>}
         {may('member') && <Link class="button primary" href="/datasets/new">{t('action.upload')}</Link>}
       </Heading>
       <form class="filters" onSubmit={(event) => event.preventDefault()}>

@@ -7,7 +7,7 @@ import { asProblem, type Problem } from '../../api/problem';
 import { may } from '../../api/session';
 import type { Deployment, Model } from '../../api/types';
 import { confirm } from '../../components/Dialog';
-import { FormContext, Select, Text } from '../../components/Field';
+import { FormContext, refusedWith, Select, Text } from '../../components/Field';
 import { Time } from '../../components/Figures';
 import { Busy, Empty, Heading, More } from '../../components/Layout';
 import { Notice } from '../../components/Notice';
@@ -48,7 +48,7 @@ function Create({ made }: { made: () => void }) {
     );
   };
   return (
-    <FormContext.Provider value={{ errors: problem?.errors ?? [], isTouched: () => true, touch: () => undefined }}>
+    <FormContext.Provider value={refusedWith(problem)}>
       <details class="card" open={wanted !== ''}>
         <summary><h2>{t('deployment.create')}</h2></summary>
         <form onSubmit={submit} noValidate>

@@ -4,7 +4,7 @@ import { useLocation } from 'wouter-preact';
 import { asProblem, type Problem } from '../../api/problem';
 import { isOperator } from '../../api/session';
 import { importModel } from '../../api/transfer';
-import { Field, FormContext, Text } from '../../components/Field';
+import { Field, FormContext, refusedWith, Text } from '../../components/Field';
 import { Card, Heading } from '../../components/Layout';
 import { Notice } from '../../components/Notice';
 import { Segments } from '../../components/Segments';
@@ -48,7 +48,7 @@ export function ImportModel() {
     }
   };
   return (
-    <FormContext.Provider value={{ errors: problem?.errors ?? [], isTouched: () => true, touch: () => undefined }}>
+    <FormContext.Provider value={refusedWith(problem)}>
       <Heading title={t('action.import')} about={t('about.import')} />
       <form onSubmit={(event) => void submit(event)} noValidate>
         <Card>

@@ -21,6 +21,7 @@ export function Models() {
   return (
     <>
       <Heading title={t('nav.models')} about={t('about.models')}>
+        {may('member') && <Link class="button" href="/models/hub">{t('action.import_hub')}</Link>}
         {may('member') && <Link class="button primary" href="/models/import">{t('action.import')}</Link>}
       </Heading>
       <form class="filters" onSubmit={(event) => event.preventDefault()}>

@@ -8,17 +8,16 @@ import { asProblem, type Problem } from '../../api/problem';
 import { isOperator } from '../../api/session';
 import { upload } from '../../api/transfer';
 import type { Dataset } from '../../api/types';
-import { Check, Field, FormContext, Select, Text } from '../../components/Field';
+import { Check, Field, FormContext, refusedWith, Text } from '../../components/Field';
 import { Card, Heading } from '../../components/Layout';
 import { Notice } from '../../components/Notice';
 import { Progress } from '../../components/Progress';
+import { blankRows } from '../../forms/rows';
 import * as format from '../../format';
-import { locale, t, word } from '../../i18n';
+import { locale, t } from '../../i18n';
 import { useQuery } from '../create/clone';
 import { RowErrors } from './RowErrors';
-
-const KINDS = ['pretrain', 'sft', 'preference', 'evaluation'];
-const FORMATS = ['jsonl', 'json', 'csv', 'tsv', 'parquet', 'arrow', 'text'];
+import { RowFields } from './RowFields';
 
 /** A name from a file's: without folders and endings. */
 const nameOf = (file: File): string => file.name.replace(/\.(jsonl|json|csv|tsv|parquet|arrow|txt|zip|gz|zst)(\.\w+)?$/i, '');
@@ -28,7 +27,7 @@ export function UploadDataset() {
   const to = useQuery('to');
   const known = useLoad(async () => (to ? await ask('get', '/api/v1/datasets/{id}', { path: { id: to } }) : null), [to]);
   const [file, setFile] = useState<File | null>(null);
-  const [form, setForm] = useState({ name: '', kind: '', format: '', split: '', skip: false, builtin: false });
+  const [form, setForm] = useState({ ...blankRows(), name: '', builtin: false });
   const [sent, setSent] = useState<number | null>(null);
   const [problem, setProblem] = useState<Problem>();
   const end = useRef<AbortController | null>(null);
@@ -53,17 +52,14 @@ export function UploadDataset() {
   };
   const rows = problem?.errors.filter((error) => error.line != null) ?? [];
   return (
-    <FormContext.Provider value={{ errors: problem?.errors ?? [], isTouched: () => true, touch: () => undefined }}>
+    <FormContext.Provider value={refusedWith(problem)}>
       <Heading title={to ? t('dataset.new_version', { name: known.data?.name ?? '' }) : t('action.upload')} about={t('about.upload')} />
       <form onSubmit={(event) => void submit(event)} noValidate>
         <Card>
           <div class="fields">
             <Drop file={file} onFile={setFile} />
             {!to && <Text name="name" label={t('field.name')} value={form.name} placeholder={file ? nameOf(file) : ''} onChange={(name) => set({ name })} />}
-            <Select name="kind" label={t('dataset.kind')} value={form.kind} placeholder={t('form.detect')} choices={KINDS.map((value) => ({ value, name: word('dataset_kind', value) }))} onChange={(kind) => set({ kind })} />
-            <Select name="format" label={t('dataset.format')} value={form.format} placeholder={t('form.detect')} choices={FORMATS.map((value) => ({ value, name: value }))} onChange={(wanted) => set({ format: wanted })} />
-            <Text name="split" label={t('dataset.split')} value={form.split} placeholder="train" hint={t('hint.dataset_split')} onChange={(split) => set({ split })} />
-            <Check name="skip_invalid" label={t('dataset.skip_invalid')} value={form.skip} hint={t('hint.skip_invalid')} onChange={(skip) => set({ skip })} />
+            <RowFields draft={form} set={set} kind="kind" split={t('hint.dataset_split')} />
             {!to && isOperator() && <Check name="builtin" label={t('dataset.builtin')} value={form.builtin} hint={t('hint.dataset_builtin')} onChange={(builtin) => set({ builtin })} />}
           </div>
         </Card>

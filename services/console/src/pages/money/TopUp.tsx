@@ -2,7 +2,7 @@
 import { useRef, useState } from 'preact/hooks';
 import { ask, onceKey } from '../../api/client';
 import { asProblem, type Problem } from '../../api/problem';
-import { FormContext, Numeric } from '../../components/Field';
+import { FormContext, Numeric, refusedWith } from '../../components/Field';
 import { Card } from '../../components/Layout';
 import { Notice } from '../../components/Notice';
 import { t } from '../../i18n';
@@ -24,7 +24,7 @@ export function TopUp({ done }: { done: () => void }) {
     );
   };
   return (
-    <FormContext.Provider value={{ errors: problem?.errors ?? [], isTouched: () => true, touch: () => undefined }}>
+    <FormContext.Provider value={refusedWith(problem)}>
       <Card title={t('topup.title')}>
         <form class="line" onSubmit={submit} noValidate>
           <Numeric name="amount_microcredits" label={t('topup.amount')} value={amount} onChange={setAmount} />

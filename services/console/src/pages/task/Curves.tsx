@@ -1,5 +1,6 @@
-// The measured values of a training as live curves. The same points lie in the event files among the artifacts, for TensorBoard.
-import { useMemo, useState } from 'preact/hooks';
+// The scores of a training's checkpoints and its measured values, as live curves. The measured ones lie in the event files
+// among the artifacts too, for TensorBoard.
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { Link } from 'wouter-preact';
 import type { Task } from '../../api/types';
 import { Chart } from '../../components/Chart';
@@ -8,17 +9,37 @@ import { Notice } from '../../components/Notice';
 import * as format from '../../format';
 import { t, word } from '../../i18n';
 import { charts } from '../../tasks/curves';
+import { awaited, isScore } from '../../tasks/scoreCurves';
 import { isMoving } from '../../tasks/verbs';
-import { useMetrics } from './useMetrics';
+import { ScoreCurves } from './ScoreCurves';
+import { useCheckpointScores } from './useCheckpointScores';
+import { type Series, useMetrics } from './useMetrics';
 
 /** Series that grow by themselves: looked at as numbers, not as curves. */
 const COUNTERS = ['epoch', 'num_tokens'];
 
 export function Curves({ task }: { task: Task }) {
-  const { series, problem, isLoading } = useMetrics(task.id, isMoving(task.state));
+  const evaluations = useCheckpointScores(task);
+  const metrics = useMetrics(task.id, isMoving(task.state) || evaluations.isLive);
+  const list = evaluations.data ?? [];
+  const late = metrics.isLoading ? [] : awaited(list.filter((one) => one.state === 'scored').map((one) => one.step), metrics.series);
+  useEffect(() => {
+    if (late.length > 0) metrics.readFrom(Math.min(...late));
+  }, [late.join()]);
+  return (
+    <>
+      <Notice problem={evaluations.problem} again={evaluations.reload} />
+      <ScoreCurves task={task.id} evaluations={list} series={metrics.series} />
+      <Measured task={task} metrics={metrics} />
+    </>
+  );
+}
+
+function Measured({ task, metrics }: { task: Task; metrics: Series }) {
+  const { series, problem, isLoading } = metrics;
   const [smoothing, setSmoothing] = useState(0.6);
   const [isLog, setLog] = useState(false);
-  const names = Object.keys(series).filter((name) => !COUNTERS.includes(name));
+  const names = Object.keys(series).filter((name) => !COUNTERS.includes(name) && !isScore(name));
   const groups = useMemo(() => charts(names), [names.join()]);
   if (names.length === 0 && !isLoading) return <><Notice problem={problem} /><Empty>{t('empty.curves')}</Empty></>;
   return (

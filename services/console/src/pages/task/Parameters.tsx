@@ -1,9 +1,9 @@
 // What a task was asked to do, field by field, and what it found out on the way.
 import type { ComponentChildren } from 'preact';
-import type { EvaluationDataset, Task, TaskSpec } from '../../api/types';
+import type { EvaluationDataset, Task } from '../../api/types';
 import { Card, Facts, type Row } from '../../components/Layout';
 import { DatasetName, ModelName, TaskName } from '../../components/Reference';
-import { t, word } from '../../i18n';
+import { fieldWord, t, word } from '../../i18n';
 import { figureOf } from '../data/ModelPage';
 
 export function Parameters({ task }: { task: Task }) {
@@ -14,7 +14,12 @@ export function Parameters({ task }: { task: Task }) {
       <Card title={t('section.parameters')}><Facts rows={plain} /></Card>
       <div>
         {datasets.length > 0 && <Card title={t('spec.datasets')}><Entries datasets={datasets} /></Card>}
-        {nested.map(([name, rows]) => <Card key={name} title={word('section', name)}><Facts rows={rows} /></Card>)}
+        {nested.map(([name, { datasets, plain }]) => (
+          <Card key={name} title={word('section', name)}>
+            {datasets.length > 0 && <Entries datasets={datasets} />}
+            <Facts rows={plain} />
+          </Card>
+        ))}
         {figures.length > 0 && (
           <Card title={t('section.figures')}>
             <Facts rows={figures.map(([name, value]): Row => [word('figure', name), figureOf(name, value)])} />
@@ -27,26 +32,21 @@ export function Parameters({ task }: { task: Task }) {
 
 interface Parts {
   plain: Row[];
-  nested: [string, Row[]][];
+  nested: [string, Parts][];
   datasets: EvaluationDataset[];
 }
 
-/** The fields of a specification, those of its parts apart. */
-function parts(spec: TaskSpec): Parts {
+/** The fields of a specification, those of its parts apart; or the fields of its part `at`. */
+function parts(spec: object, at?: string): Parts {
   const found: Parts = { plain: [], nested: [], datasets: [] };
-  for (const [name, value] of Object.entries(spec)) {
+  for (const [name, value] of Object.entries(spec) as [string, unknown][]) {
     if (name === 'kind' || value == null) continue;
+    const isPart = at === undefined && typeof value === 'object' && !Array.isArray(value) && name !== 'calibration';
     if (name === 'datasets') found.datasets = value as EvaluationDataset[];
-    else if (typeof value === 'object' && !Array.isArray(value) && name !== 'calibration') found.nested.push([name, rowsOf(name, value as object)]);
-    else found.plain.push([word('spec', name), show(name, value)]);
+    else if (isPart) found.nested.push([name, parts(value, name)]);
+    else found.plain.push([fieldWord(at ? `${at}.${name}` : name), show(name, value)]);
   }
   return found;
-}
-
-function rowsOf(part: string, value: object): Row[] {
-  return Object.entries(value)
-    .filter(([, one]) => one != null)
-    .map(([name, one]): Row => [word('spec', `${part}.${name}`), show(name, one)]);
 }
 
 function show(name: string, value: unknown): ComponentChildren {

@@ -25,7 +25,8 @@ function nextOf(task: Task): Next[] {
   }
   if (task.kind === 'evaluation' && task.state === 'succeeded') {
     next.push({ href: `/evaluation/${task.id}/samples`, name: t('action.samples') });
-    next.push({ href: `/compilation/new?task=${task.id}`, name: t('action.compile') });
+    const isOfCheckpoint = task.spec.kind === 'evaluation' && task.spec.checkpoint != null;
+    if (!isOfCheckpoint) next.push({ href: `/compilation/new?task=${task.id}`, name: t('action.compile') });
   }
   if (task.kind === 'compilation' && hasModel) {
     next.push({ href: `/deployments?model=${task.model}`, name: t('action.deploy') });

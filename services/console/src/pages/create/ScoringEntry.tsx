@@ -1,12 +1,14 @@
-// One benchmark of an evaluation's form: what is asked, and whose rows.
+// One benchmark of a form: what is asked, and whose rows.
 import type { Benchmark } from '../../api/shapes';
 import type { Dataset } from '../../api/types';
 import { Numeric, Select, Text } from '../../components/Field';
-import { datasetKindsOf, type EntryDraft } from '../../forms/evaluation';
+import { datasetKindsOf, type EntryDraft } from '../../forms/scoring';
 import { t } from '../../i18n';
 import { datasetChoices } from './choices';
 
 interface Props {
+  /** Where the specification has it, such as `spec.datasets[0]`. */
+  at: string;
   entry: EntryDraft;
   place: number;
   benchmarks: readonly Benchmark[];
@@ -15,8 +17,7 @@ interface Props {
   onRemove: (() => void) | undefined;
 }
 
-export function Entry({ entry, place, benchmarks, datasets, onChange, onRemove }: Props) {
-  const at = `spec.datasets[${place}]`;
+export function Entry({ at, entry, place, benchmarks, datasets, onChange, onRemove }: Props) {
   const known = benchmarks.find((one) => one.name === entry.benchmark)
     ?? benchmarks.find((one) => one.subject_prefix && entry.benchmark.startsWith(one.subject_prefix));
   return (
