@@ -1,6 +1,6 @@
 // The form of an import from a hub, and how far an import is.
 import { describe, expect, it } from 'vitest';
-import type { Import } from '../src/api/hub';
+import type { Import } from '../src/api/types';
 import { blank, fromRequest, isChecked, isUnderWay, toRequest } from '../src/forms/hub';
 
 describe('an import', () => {

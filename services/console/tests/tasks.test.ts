@@ -1,6 +1,6 @@
 // What may be asked of tasks, and what their figures become.
 import { describe, expect, it } from 'vitest';
-import type { Posting, Results } from '../src/api/shapes';
+import type { Posting, Scores } from '../src/api/types';
 import { aligned, charts, joined, type Points, smoothed } from '../src/tasks/curves';
 import { change, pocket, runs } from '../src/tasks/ledger';
 import { awaited, isScore, scoreCharts } from '../src/tasks/scoreCurves';
@@ -56,7 +56,7 @@ describe('scores', () => {
   });
 
   it('stand with their group, whose members follow it, and a circle ends', () => {
-    const results: Results = {
+    const results: Scores = {
       results: { mmlu_law: { 'acc,none': 0.2 }, arc: { 'acc,none': 0.3 }, mmlu: { 'acc,none': 0.25 } },
       group_subtasks: { mmlu: ['mmlu_law'], loop: ['loop'] },
       'n-samples': { arc: { original: 570, effective: 20 } },

@@ -1,5 +1,4 @@
-// The one place that asks the API. Paths, parameters, bodies and answers are typed from its OpenAPI document; a route whose
-// answer the document does not describe is `unknown` here, and named in `shapes.ts`.
+// The one place that asks the API. Paths, parameters, bodies and answers are typed from its OpenAPI document.
 import { asProblem, Problem, problemOf } from './problem';
 import type { paths } from './schema';
 import { key, signOut } from './session';

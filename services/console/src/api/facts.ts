@@ -2,7 +2,7 @@
 import { signal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { type Connection, follow } from './follow';
-import type { Fact } from './shapes';
+import type { Fact } from './types';
 
 /** How the stream stands. */
 export const connection = signal<Connection>('connecting');

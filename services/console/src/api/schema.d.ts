@@ -345,7 +345,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Facts of the workspace, as they come. */
+        /** Facts of the workspace, as they come: the data of each event is a `Fact`. */
         get: operations["followEvents"];
         put?: never;
         post?: never;
@@ -771,7 +771,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Lines as they come, over server-sent events; their ids are line numbers. */
+        /** Lines as they come, over server-sent events: their ids are line numbers, the data of each is a `LogLine`. */
         get: operations["followLog"];
         put?: never;
         post?: never;
@@ -1191,6 +1191,128 @@ export interface components {
             role: string;
             user?: string | null;
         };
+        /**
+         * Format: binary
+         * @description A zip archive.
+         */
+        Archive: string;
+        /** @description A published folder with its files. */
+        Artifact: {
+            files: components["schemas"]["ArtifactFile"][];
+            manifest_sha256: string;
+            /** @description Where it lies in the object store. */
+            prefix: string;
+            /** @description What it is, such as `model` or `results`. */
+            role: string;
+            /** Format: int64 */
+            size_bytes: number;
+        };
+        /** @description A file of a published folder. */
+        ArtifactFile: {
+            /** @description Where its object lies, when that is not in the folder. */
+            object?: string | null;
+            /** @description Where it lies in the folder. */
+            path: string;
+            sha256: string;
+            /**
+             * Format: int64
+             * @description In bytes.
+             */
+            size: number;
+        };
+        /** @description Every charge of a workspace beside its recomputation. */
+        Audit: {
+            /**
+             * Format: int64
+             * @description The sum of all differences, unsigned: zero when the books are right.
+             */
+            difference_microcredits: number;
+            rows: components["schemas"]["AuditedTask"][];
+        };
+        /** @description One task's charge beside its recomputation. */
+        AuditedTask: {
+            /**
+             * Format: int64
+             * @description In the ledger: captured less credited.
+             */
+            charged_microcredits: number;
+            /**
+             * Format: int64
+             * @description From the stream of usage.
+             */
+            recomputed_microcredits: number;
+            task: components["schemas"]["TaskId"];
+        };
+        /** @description What a workspace has. */
+        Balance: {
+            /**
+             * Format: int64
+             * @description Free to spend.
+             */
+            available_microcredits: number;
+            /**
+             * Format: int64
+             * @description Reserved by holds.
+             */
+            held_microcredits: number;
+            /**
+             * Format: int64
+             * @description Captured so far.
+             */
+            spent_microcredits: number;
+        };
+        /** @description A built-in benchmark. */
+        Benchmark: {
+            /** @description What it asks, and whose it is. */
+            description: string;
+            /** @description The name that an evaluation gives. */
+            name: string;
+            /** @description How the name of one subject alone begins; absent where there are no subjects. */
+            subject_prefix?: string | null;
+        };
+        /** @description What one task cost. */
+        Bill: {
+            /**
+             * Format: int64
+             * @description Charged.
+             */
+            captured_microcredits: number;
+            /** @description Whether nothing more comes. */
+            closed: boolean;
+            /**
+             * Format: int64
+             * @description Given back for work that had to be done again.
+             */
+            credited_microcredits: number;
+            /**
+             * Format: int64
+             * @description The hold and its extensions.
+             */
+            held_microcredits: number;
+            /** @description Every posting, oldest first. */
+            postings: components["schemas"]["Posting"][];
+            /**
+             * Format: int64
+             * @description The highest cost that was expected at launch.
+             */
+            quoted_microcredits: number;
+            /**
+             * Format: int64
+             * @description For an hour of running time.
+             */
+            rate_per_hour_microcredits: number;
+            /**
+             * Format: int64
+             * @description Given back from the hold.
+             */
+            released_microcredits: number;
+            /**
+             * Format: double
+             * @description Running time that was charged.
+             */
+            running_seconds: number;
+            task: components["schemas"]["TaskId"];
+        };
         /** @description Where calibration text comes from: a registered set by name, or a user's own dataset. */
         CalibrationSource: "c4" | "ceval" | {
             /** @description A text dataset of the workspace. */
@@ -1240,6 +1362,28 @@ export interface components {
             /** Format: double */
             temperature?: number | null;
         };
+        /** @description A committed checkpoint. */
+        Checkpoint: {
+            /** @description Whether its validation was the best one. */
+            best: boolean;
+            created_at: string;
+            /**
+             * Format: int64
+             * @description Of which attempt at the task.
+             */
+            epoch: number;
+            id: string;
+            manifest_sha256: string;
+            /** @description Where it lies in the object store. */
+            prefix: string;
+            /** Format: int64 */
+            size_bytes: number;
+            /**
+             * Format: int64
+             * @description After this step.
+             */
+            step: number;
+        };
         /**
          * @description Benchmarks of a training: an evaluation at every `save_interval`, each a task and a bill of its own. What is not trained
          *     from random weights is scored before its first step too.
@@ -1259,6 +1403,22 @@ export interface components {
         };
         /** @description The id of a checkpoint. */
         CheckpointId: string;
+        /** @description The evaluation of a checkpoint, or of the model before the first step. */
+        CheckpointScore: {
+            /** @description Absent before the first step. */
+            checkpoint?: string | null;
+            /** @description The task that it is, once it is one. */
+            evaluation?: string | null;
+            failure?: string | null;
+            state: components["schemas"]["CheckpointScoreState"];
+            /** Format: int64 */
+            step: number;
+        };
+        /**
+         * @description How far the evaluation of a checkpoint is.
+         * @enum {string}
+         */
+        CheckpointScoreState: "wanted" | "made" | "scored" | "failed" | "withdrawn";
         /** @description A choice of a multiple-choice question. */
         Choice: {
             /** @description The model prefers it to every other. */
@@ -1406,6 +1566,13 @@ export interface components {
         };
         /** @description The id of a dataset. */
         DatasetId: string;
+        /** @description The first rows of a dataset. */
+        DatasetPreview: {
+            /** @description Each under the name of its kind: `text`, `chat`, `prompt_completion`, `preference` or `record`. */
+            rows: {
+                [key: string]: unknown;
+            }[];
+        };
         /** @description How large the usable rows of a dataset are. */
         DatasetStatistics: {
             /** Format: int64 */
@@ -1507,6 +1674,35 @@ export interface components {
          * @enum {string}
          */
         Export: "best" | "last";
+        /** @description Something that happened to a task. */
+        Fact: {
+            /**
+             * Format: int64
+             * @description The attempt at the task that it was said under; 0 before the first.
+             */
+            epoch: number;
+            /** @description What happened, named by `event`; what else it says depends on that. */
+            event: {
+                [key: string]: unknown;
+            };
+            event_id: string;
+            /**
+             * Format: int64
+             * @description Its place in the log: what a stream goes on after.
+             */
+            id: number;
+            /**
+             * Format: int64
+             * @description Its place in that attempt.
+             */
+            seq: number;
+            task: string;
+            time: string;
+            traceparent: string;
+            /** @description Versioned, such as `anneal.task.queued.v1`. */
+            type: string;
+            workspace: string;
+        };
         /** @description Samples that turned right or wrong. */
         Flips: {
             /** @description Right in both. */
@@ -1563,6 +1759,11 @@ export interface components {
              */
             tensor_parallel: number;
         };
+        /** @description How the service is. */
+        Health: {
+            /** @description `ok` or `ready`. */
+            status: string;
+        };
         /** @description A model or a dataset to import from the hub that the platform is connected to. */
         HubImport: {
             /** @description The platform's own, for every workspace: admins of the first workspace only. */
@@ -1578,7 +1779,7 @@ export interface components {
             /** @description The repository, as `organisation/name`. */
             hub: string;
             /** @description `model` or `dataset`. */
-            kind: components["schemas"]["Target"];
+            kind: components["schemas"]["ImportKind"];
             /** @description Its name here; the repository's when absent. */
             name?: string | null;
             /** @description A branch, a tag or a commit; `main` when absent. */
@@ -1607,6 +1808,11 @@ export interface components {
             /** Format: int64 */
             total_bytes: number;
         };
+        /**
+         * @description What an import makes.
+         * @enum {string}
+         */
+        ImportKind: "model" | "dataset";
         /** @description Between which values most resampled differences lie. */
         Interval: {
             /**
@@ -1626,6 +1832,51 @@ export interface components {
             low: number;
             /** @description Resamples drawn, always from the same seeds. */
             resamples: number;
+        };
+        /** @description A page of the ledger, oldest first. */
+        LedgerPage: {
+            data: components["schemas"]["Posting"][];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /**
+             * Format: int64
+             * @description The sum over all accounts of the whole ledger: zero when the books are right.
+             */
+            ledger_sum_microcredits: number;
+            /**
+             * Format: int64
+             * @description The last posting of this page: the next one begins after it.
+             */
+            next_after?: number | null;
+        };
+        /** @description A link, where no redirect is wanted. */
+        Link: {
+            /** @description Works for fifteen minutes, without a key. */
+            url: string;
+        };
+        /** @description A line of a log. */
+        LogLine: {
+            at: string;
+            /** @description `debug`, `info`, `warn` or `error`. */
+            level: string;
+            /**
+             * Format: int64
+             * @description Its place in the whole log.
+             */
+            line: number;
+            message: string;
+            stage: string;
+        };
+        /** @description A part of a log. */
+        LogPage: {
+            data: components["schemas"]["LogLine"][];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /**
+             * Format: int64
+             * @description The last line of this part: the next one begins after it.
+             */
+            next_after: number;
         };
         /**
          * @description Which tokens carry loss.
@@ -1693,6 +1944,23 @@ export interface components {
             interval?: components["schemas"]["Interval"] | null;
             /** @description Pairs of samples. */
             samples: number;
+        };
+        /** @description What a task measured. */
+        Metrics: {
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /**
+             * Format: int64
+             * @description The last step of this part: the rest comes after it.
+             */
+            next_after_step?: number | null;
+            /** @description Points of each metric by its name, in the order of the steps; a value that is no number is null. */
+            series: {
+                [key: string]: [
+                    number,
+                    number | null
+                ][];
+            };
         };
         /** @description A model. */
         Model: {
@@ -1812,6 +2080,87 @@ export interface components {
             next_cursor?: string | null;
         };
         /** @description A page of a list. */
+        Page_Artifact: {
+            /** @description Its items. */
+            data: {
+                files: components["schemas"]["ArtifactFile"][];
+                manifest_sha256: string;
+                /** @description Where it lies in the object store. */
+                prefix: string;
+                /** @description What it is, such as `model` or `results`. */
+                role: string;
+                /** Format: int64 */
+                size_bytes: number;
+            }[];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description Where the next page begins. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_Benchmark: {
+            /** @description Its items. */
+            data: {
+                /** @description What it asks, and whose it is. */
+                description: string;
+                /** @description The name that an evaluation gives. */
+                name: string;
+                /** @description How the name of one subject alone begins; absent where there are no subjects. */
+                subject_prefix?: string | null;
+            }[];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description Where the next page begins. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_Checkpoint: {
+            /** @description Its items. */
+            data: {
+                /** @description Whether its validation was the best one. */
+                best: boolean;
+                created_at: string;
+                /**
+                 * Format: int64
+                 * @description Of which attempt at the task.
+                 */
+                epoch: number;
+                id: string;
+                manifest_sha256: string;
+                /** @description Where it lies in the object store. */
+                prefix: string;
+                /** Format: int64 */
+                size_bytes: number;
+                /**
+                 * Format: int64
+                 * @description After this step.
+                 */
+                step: number;
+            }[];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description Where the next page begins. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_CheckpointScore: {
+            /** @description Its items. */
+            data: {
+                /** @description Absent before the first step. */
+                checkpoint?: string | null;
+                /** @description The task that it is, once it is one. */
+                evaluation?: string | null;
+                failure?: string | null;
+                state: components["schemas"]["CheckpointScoreState"];
+                /** Format: int64 */
+                step: number;
+            }[];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description Where the next page begins. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
         Page_Dataset: {
             /** @description Its items. */
             data: {
@@ -1865,6 +2214,42 @@ export interface components {
                 name: string;
                 /** @description `starting`, `ready`, `failed` or `stopped`. */
                 state: string;
+            }[];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description Where the next page begins. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_Fact: {
+            /** @description Its items. */
+            data: {
+                /**
+                 * Format: int64
+                 * @description The attempt at the task that it was said under; 0 before the first.
+                 */
+                epoch: number;
+                /** @description What happened, named by `event`; what else it says depends on that. */
+                event: {
+                    [key: string]: unknown;
+                };
+                event_id: string;
+                /**
+                 * Format: int64
+                 * @description Its place in the log: what a stream goes on after.
+                 */
+                id: number;
+                /**
+                 * Format: int64
+                 * @description Its place in that attempt.
+                 */
+                seq: number;
+                task: string;
+                time: string;
+                traceparent: string;
+                /** @description Versioned, such as `anneal.task.queued.v1`. */
+                type: string;
+                workspace: string;
             }[];
             /** @description Whether there are more. */
             has_more: boolean;
@@ -1957,6 +2342,28 @@ export interface components {
                 scores: Record<string, never>;
                 /** @description The subject, where the row or the benchmark has one. */
                 subject?: string | null;
+            }[];
+            /** @description Whether there are more. */
+            has_more: boolean;
+            /** @description Where the next page begins. */
+            next_cursor?: string | null;
+        };
+        /** @description A page of a list. */
+        Page_Stage: {
+            /** @description Its items. */
+            data: {
+                /**
+                 * Format: int64
+                 * @description Of which attempt at the task.
+                 */
+                epoch: number;
+                finished_at?: string | null;
+                /** @description The path of its log, once it ended and left one. */
+                log?: string | null;
+                name: string;
+                progress?: components["schemas"]["StageProgress"] | null;
+                started_at: string;
+                state: components["schemas"]["StageState"];
             }[];
             /** @description Whether there are more. */
             has_more: boolean;
@@ -2067,11 +2474,48 @@ export interface components {
          * @enum {string}
          */
         Pool: "fast" | "turbo";
+        /** @description One line of the double-entry ledger. */
+        Posting: {
+            /**
+             * Format: int64
+             * @description Never negative.
+             */
+            amount_microcredits: number;
+            at: string;
+            /** @description The account that it goes to. */
+            credit: string;
+            /** @description The account that it is taken from. */
+            debit: string;
+            /**
+             * Format: int64
+             * @description Its place in the ledger.
+             */
+            id: number;
+            /** @description What makes a repeat change nothing. */
+            operation: string;
+            /** @description `top_up`, `hold`, `extend`, `capture`, `release` or `credit`. */
+            reason: string;
+            task?: components["schemas"]["TaskId"] | null;
+        };
         /**
          * @description Precision of the matrix products; master weights stay fp32.
          * @enum {string}
          */
         Precision: "fp32" | "bf16" | "fp16";
+        /** @description What running costs. */
+        Price: {
+            kind: components["schemas"]["TaskKind"];
+            pool: components["schemas"]["Pool"];
+            /**
+             * Format: int64
+             * @description For an hour of running time.
+             */
+            rate_per_hour_microcredits: number;
+        };
+        /** @description Every rate. */
+        Prices: {
+            prices: components["schemas"]["Price"][];
+        };
         /** @description A problem, as RFC 9457 describes it. */
         Problem: {
             /** @description What is wrong and what to do. */
@@ -2200,6 +2644,55 @@ export interface components {
             name: string;
             state: components["schemas"]["TaskState"];
         };
+        /** @description Rows of a benchmark. */
+        ScoredRows: {
+            /**
+             * Format: int64
+             * @description That were scored.
+             */
+            effective: number;
+            /**
+             * Format: int64
+             * @description In its split.
+             */
+            original: number;
+        };
+        /** @description An evaluation's results file, in the shape of lm-evaluation-harness: what else that tells of a run, it tells too. */
+        Scores: {
+            /** @description The members of each group. */
+            group_subtasks?: {
+                [key: string]: string[];
+            } | null;
+            /** @description Those of groups alone. */
+            groups?: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            } | null;
+            /** @description Which way each metric of a benchmark is better. */
+            higher_is_better?: {
+                [key: string]: {
+                    [key: string]: boolean;
+                };
+            } | null;
+            /** @description How many rows there are, and were scored. */
+            "n-samples"?: {
+                [key: string]: components["schemas"]["ScoredRows"];
+            } | null;
+            /** @description Examples in the prompt. */
+            "n-shot"?: {
+                [key: string]: number;
+            } | null;
+            /**
+             * @description Scores by benchmark, subject or group: `acc,none` is a metric and the filter that read the answers,
+             *     `acc_stderr,none` its standard error.
+             */
+            results: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
+        };
         /** @description The settings of one score. */
         Settings: {
             /** @description Prompts were wrapped by the model's chat template. */
@@ -2239,6 +2732,35 @@ export interface components {
         Source: "builtin" | "imported";
         /** @description Shares of training, validation and test rows in per cent, such as `[98, 2, 0]`. */
         Split: number[];
+        /** @description One run of a stage. */
+        Stage: {
+            /**
+             * Format: int64
+             * @description Of which attempt at the task.
+             */
+            epoch: number;
+            finished_at?: string | null;
+            /** @description The path of its log, once it ended and left one. */
+            log?: string | null;
+            name: string;
+            progress?: components["schemas"]["StageProgress"] | null;
+            started_at: string;
+            state: components["schemas"]["StageState"];
+        };
+        /** @description How far a stage came. */
+        StageProgress: {
+            /** Format: int64 */
+            done: number;
+            /** Format: int64 */
+            total: number;
+            /** @description What is counted. */
+            unit: string;
+        };
+        /**
+         * @description How a run of a stage stands.
+         * @enum {string}
+         */
+        StageState: "running" | "finished" | "interrupted";
         /** @description A model's latest score under some settings. */
         Standing: {
             /** @description Its group: scores of one number were made alike and may be held against each other. 1 is that of most models. */
@@ -2291,6 +2813,14 @@ export interface components {
             size_bytes: number;
             /** @description Which split it is, where its name says so. */
             split?: string | null;
+        };
+        /** @description A file of a model, as it was stored. */
+        StoredModelFile: {
+            /** @description Where it lies in the model. */
+            path: string;
+            sha256: string;
+            /** Format: int64 */
+            size_bytes: number;
         };
         /**
          * @description The device class a compiled model runs on.
@@ -2637,7 +3167,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Page_Benchmark"];
+                };
             };
         };
     };
@@ -2698,7 +3230,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Audit"];
+                };
             };
             403: {
                 headers: {
@@ -2723,7 +3257,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Balance"];
+                };
             };
         };
     };
@@ -2745,7 +3281,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["LedgerPage"];
+                };
             };
         };
     };
@@ -2763,7 +3301,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/csv": unknown;
+                    "text/csv": string;
                 };
             };
         };
@@ -2781,7 +3319,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Prices"];
+                };
             };
         };
     };
@@ -2800,7 +3340,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Bill"];
+                };
             };
             404: {
                 headers: {
@@ -2829,7 +3371,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Balance"];
+                };
             };
             403: {
                 headers: {
@@ -3015,7 +3559,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/zip": unknown;
+                    "application/zip": components["schemas"]["Archive"];
                 };
             };
             404: {
@@ -3045,6 +3589,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Link"];
+                };
+            };
             307: {
                 headers: {
                     [name: string]: unknown;
@@ -3081,7 +3633,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["DatasetPreview"];
+                };
             };
             404: {
                 headers: {
@@ -3265,7 +3819,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": unknown;
+                    "text/event-stream": string;
                 };
             };
         };
@@ -3273,10 +3827,11 @@ export interface operations {
     listImports: {
         parameters: {
             query?: {
+                kind?: components["schemas"]["ImportKind"] | null;
                 /** @description 1 to 100. */
-                limit?: number;
+                limit?: number | null;
                 /** @description `next_cursor` of the page before. */
-                cursor?: string;
+                cursor?: string | null;
             };
             header?: never;
             path?: never;
@@ -3506,7 +4061,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/zip": unknown;
+                    "application/zip": components["schemas"]["Archive"];
                 };
             };
             404: {
@@ -3571,6 +4126,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Link"];
+                };
+            };
             307: {
                 headers: {
                     [name: string]: unknown;
@@ -3607,7 +4170,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["StoredModelFile"];
+                };
             };
             404: {
                 headers: {
@@ -3850,7 +4415,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Page_Artifact"];
+                };
             };
             404: {
                 headers: {
@@ -3879,7 +4446,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/zip": unknown;
+                    "application/zip": components["schemas"]["Archive"];
                 };
             };
             404: {
@@ -3908,6 +4475,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Link"];
+                };
+            };
             307: {
                 headers: {
                     [name: string]: unknown;
@@ -3939,7 +4514,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Bill"];
+                };
             };
             404: {
                 headers: {
@@ -4003,7 +4580,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Page_CheckpointScore"];
+                };
             };
             404: {
                 headers: {
@@ -4030,7 +4609,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Page_Checkpoint"];
+                };
             };
             404: {
                 headers: {
@@ -4139,7 +4720,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Page_Fact"];
+                };
             };
             404: {
                 headers: {
@@ -4177,7 +4760,10 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["LogPage"];
+                    "text/plain": string;
+                };
             };
             404: {
                 headers: {
@@ -4216,7 +4802,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "text/event-stream": unknown;
+                    "text/event-stream": string;
                 };
             };
             404: {
@@ -4251,7 +4837,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Metrics"];
+                };
             };
             404: {
                 headers: {
@@ -4392,7 +4980,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Scores"];
+                };
             };
             404: {
                 headers: {
@@ -4419,7 +5009,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Page_Stage"];
+                };
             };
             404: {
                 headers: {
@@ -4449,6 +5041,14 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Link"];
+                };
+            };
             307: {
                 headers: {
                     [name: string]: unknown;
@@ -4828,7 +5428,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
             };
         };
     };
@@ -4845,7 +5447,9 @@ export interface operations {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Health"];
+                };
             };
             503: {
                 headers: {

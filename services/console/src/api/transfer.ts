@@ -1,6 +1,7 @@
 // Files on their way: uploads with progress, downloads by presigned link or as a stream.
 import { address, ask, headers, send } from './client';
 import { problemOf, unreachable, type Problem } from './problem';
+import type { Link } from './types';
 
 /** Sends a file as the body; nothing of it is held in memory. */
 export function upload(
@@ -32,7 +33,7 @@ export function upload(
 /** Saves a file that the API gives by presigned link; the browser fetches it by itself. */
 export async function saveLinked(path: string): Promise<void> {
   const response = await send(`${path}${path.includes('?') ? '&' : '?'}redirect=false`, { headers: headers() });
-  const { url } = (await response.json()) as { url: string };
+  const { url } = (await response.json()) as Link;
   if (!/^https?:/.test(url)) throw unreachable();
   const link = document.createElement('a');
   link.href = url;

@@ -34,6 +34,20 @@ export type User = Schemas['User'];
 export type ApiKey = Schemas['ApiKey'];
 export type Role = Schemas['Role'];
 export type ProblemPlace = Schemas['ProblemPlace'];
+export type HubImport = Schemas['HubImport'];
+export type Import = Schemas['Import'];
+export type ImportKind = Schemas['ImportKind'];
+export type Stage = Schemas['Stage'];
+export type CheckpointScore = Schemas['CheckpointScore'];
+/** Of a task, and the data of the stream of events. */
+export type Fact = Schemas['Fact'];
+/** Of a log, and the data of its stream. */
+export type LogLine = Schemas['LogLine'];
+export type Scores = Schemas['Scores'];
+export type Benchmark = Schemas['Benchmark'];
+export type Posting = Schemas['Posting'];
+export type Audit = Schemas['Audit'];
+export type Link = Schemas['Link'];
 
 /** A page of a list. */
 export interface Page<T> {

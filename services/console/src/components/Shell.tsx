@@ -6,7 +6,6 @@ import { ask } from '../api/client';
 import { connection, useFacts } from '../api/facts';
 import { useInterval, useLoad } from '../api/load';
 import { signOut, workspace } from '../api/session';
-import type { Balance } from '../api/shapes';
 import { t, word, type Key } from '../i18n';
 import { Credits } from './Figures';
 import { Languages } from './Languages';
@@ -55,7 +54,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
 }
 
 function Money() {
-  const balance = useLoad(async () => (await ask('get', '/api/v1/billing/balance', {})) as Balance, []);
+  const balance = useLoad(() => ask('get', '/api/v1/billing/balance', {}), []);
   useInterval(balance.reload, BALANCE_MS);
   useFacts((fact) => ['queued', 'finished'].includes(String(fact.event.event)), balance.reload);
   if (!balance.data) return null;

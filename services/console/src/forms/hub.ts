@@ -1,5 +1,5 @@
 // The form of an import from a hub, the request it stands for, and how far an import is. Pure.
-import type { HubImport, Import, ImportKind } from '../api/hub';
+import type { HubImport, Import, ImportKind } from '../api/types';
 import { defined } from './number';
 import { blankRows, type RowsDraft } from './rows';
 

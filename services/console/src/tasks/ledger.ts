@@ -1,5 +1,5 @@
 // Postings as a workspace reads them: what came, what went, and between which of its pockets. Pure.
-import type { Posting } from '../api/shapes';
+import type { Posting } from '../api/types';
 
 /** The account without the workspace in front of it, such as `available`. */
 export function pocket(account: string): string {

@@ -1,5 +1,5 @@
 // Scores out of an evaluator's results: the key `acc,none` is a metric and the filter that read the answers. Pure.
-import type { Results } from '../api/shapes';
+import type { Scores } from '../api/types';
 
 export interface Score {
   metric: string;
@@ -31,7 +31,7 @@ export function scoresOf(entry: Record<string, unknown>, better: Record<string, 
 }
 
 /** Every dataset and subject: groups first, their members below them. */
-export function scoredOf(results: Results): Scored[] {
+export function scoredOf(results: Scores): Scored[] {
   const members = results.group_subtasks ?? {};
   const all: Record<string, Record<string, unknown>> = { ...results.results, ...results.groups };
   const inGroup = new Set(Object.values(members).flat());

@@ -7,6 +7,6 @@ mod request;
 mod row;
 mod work;
 
-pub(crate) use request::{HubImport, Target};
+pub(crate) use request::{HubImport, ImportKind};
 pub(crate) use row::{ImportRow, find, insert, is_one_due, list, next};
 pub(crate) use work::carry_out;

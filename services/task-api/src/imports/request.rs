@@ -14,7 +14,7 @@ const MOST_FILES: usize = 256;
 #[serde(deny_unknown_fields)]
 pub(crate) struct HubImport {
     /// `model` or `dataset`.
-    pub(crate) kind: Target,
+    pub(crate) kind: ImportKind,
     /// The repository, as `organisation/name`.
     pub(crate) hub: String,
     /// A branch, a tag or a commit; `main` when absent.
@@ -49,7 +49,7 @@ pub(crate) struct HubImport {
 /// What an import makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Target {
+pub(crate) enum ImportKind {
     /// A model.
     Model,
     /// A dataset.
@@ -69,7 +69,7 @@ impl HubImport {
         told(self.kind_of_rows().err(), "dataset_kind", &mut errors);
         told(self.format_of_rows().err(), "format", &mut errors);
         errors.require(self.files.len() <= MOST_FILES, "files", "at most 256 files");
-        if self.kind == Target::Model {
+        if self.kind == ImportKind::Model {
             for (given, field) in [
                 (self.config.is_some(), "config"),
                 (self.split.is_some(), "split"),

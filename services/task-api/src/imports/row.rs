@@ -4,10 +4,10 @@ use anneal_domain::id::{ImportId, WorkspaceId};
 use anneal_store::{Sql, Tx};
 use sea_orm::{FromQueryResult, Value};
 
-use super::HubImport;
+use super::{HubImport, ImportKind};
 use crate::{
     Error,
-    store::{all, for_update, from_json, one, to_json},
+    store::{all, for_update, from_json, like, one, to_json},
 };
 
 /// Whoever holds an import says so at least this often, or loses it.
@@ -74,18 +74,26 @@ pub(crate) async fn find(db: &impl Sql, workspace: WorkspaceId, id: ImportId) ->
     row.ok_or_else(|| Error::not_found("import"))
 }
 
-/// Imports of a workspace, newest first, one more than `limit` where there are more.
+/// Imports of a workspace, of one kind or of both, newest first, one more than `limit` where there are more.
 pub(crate) async fn list(
     db: &impl Sql,
     workspace: WorkspaceId,
+    kind: Option<ImportKind>,
     before: Option<ImportId>,
     limit: u32,
 ) -> Result<Vec<ImportRow>, Error> {
     let mut values: Vec<Value> = vec![workspace.to_string().into()];
     let mut sql = "SELECT * FROM imports WHERE workspace = $1".to_owned();
+    let mut and = |condition: &str, value: Value| {
+        values.push(value);
+        sql.push_str(&condition.replace('?', &format!("${}", values.len())));
+    };
+    if let Some(kind) = kind {
+        // Within a value, a quotation mark would be escaped.
+        and(" AND request LIKE ? ESCAPE '\\'", like(&format!("\"kind\":{}", to_json(&kind)?)).into());
+    }
     if let Some(before) = before {
-        values.push(before.to_string().into());
-        sql.push_str(" AND id < $2");
+        and(" AND id < ?", before.to_string().into());
     }
     all(db, &format!("{sql} ORDER BY id DESC LIMIT {}", u64::from(limit) + 1), values).await
 }

@@ -17,7 +17,7 @@ use anneal_hub::{
 };
 use anneal_runtime::fail;
 
-use super::{HubImport, ImportRow, Target, row};
+use super::{HubImport, ImportKind, ImportRow, row};
 use crate::{
     App, Error,
     datasets::{self, Plan, Wanted},
@@ -55,7 +55,7 @@ pub(crate) async fn carry_out(app: &App, import: ImportRow) -> Result<(), Error>
         let now = row::current(&tx, &import).await?;
         row::fail(&tx, &import, &why).await?;
         let model = now.resource.and_then(|id| id.parse::<ModelId>().ok());
-        match model.filter(|_| import.request().is_ok_and(|request| request.kind == Target::Model)) {
+        match model.filter(|_| import.request().is_ok_and(|request| request.kind == ImportKind::Model)) {
             Some(model) => match models::delete(&tx, import.workspace()?, model).await {
                 Err(Error::NotFound(_)) => Ok(()),
                 deleted => deleted,
@@ -98,13 +98,13 @@ async fn work(app: &App, import: &ImportRow, counted: &Counted) -> Result<(), Er
         None => request.revision()?,
     };
     let kind = match request.kind {
-        Target::Model => RepoKind::Model,
-        Target::Dataset => RepoKind::Dataset,
+        ImportKind::Model => RepoKind::Model,
+        ImportKind::Dataset => RepoKind::Dataset,
     };
     let snapshot = hub.snapshot(kind, &request.repo()?, &revision).await?;
     let chosen = match request.kind {
-        Target::Model => model_files(&snapshot, &request.files)?,
-        Target::Dataset => {
+        ImportKind::Model => model_files(&snapshot, &request.files)?,
+        ImportKind::Dataset => {
             let (config, split) = (request.config.as_deref(), request.split.as_deref());
             dataset_files(&snapshot, DatasetChoice { config, split, files: &request.files })?
         }
@@ -120,8 +120,8 @@ async fn work(app: &App, import: &ImportRow, counted: &Counted) -> Result<(), Er
     let folder = folder.map_err(|error| Error::Unavailable(format!("no place for the import: {error}")))?;
     let fetch = Fetch { app, hub: &hub, snapshot: &snapshot, folder: folder.path(), counted };
     match request.kind {
-        Target::Model => fetch.model(import, &request, &chosen).await,
-        Target::Dataset => fetch.dataset(import, &request, &chosen).await,
+        ImportKind::Model => fetch.model(import, &request, &chosen).await,
+        ImportKind::Dataset => fetch.dataset(import, &request, &chosen).await,
     }
 }
 

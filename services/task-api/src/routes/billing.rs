@@ -13,9 +13,9 @@ use anneal_contracts::{
 };
 use anneal_domain::{Microcredits, field_error::FieldErrors, id::WorkspaceId};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 
+use super::billing_view::{Audit, Balance, Bill, LedgerPage, Prices};
 use crate::{
     App, Error,
     access::{Role, workspace},
@@ -25,32 +25,14 @@ use crate::{
 /// Postings of one page.
 const LARGEST_PAGE: u32 = 1000;
 
-fn posting_view(row: &Posting) -> Value {
-    json!({ "id": row.id, "operation": row.operation, "reason": row.reason, "debit": row.debit,
-            "credit": row.credit, "amount_microcredits": row.amount, "task": row.task, "at": time(row.at_ms) })
-}
-
-pub(super) fn bill_view(bill: &BillReply) -> Value {
-    json!({
-        "task": bill.task, "rate_per_hour_microcredits": bill.rate_per_hour, "quoted_microcredits": bill.quoted,
-        "held_microcredits": bill.held, "captured_microcredits": bill.captured,
-        "released_microcredits": bill.released, "credited_microcredits": bill.credited,
-        "running_seconds": bill.running_ms as f64 / 1000.0, "closed": bill.closed,
-        "postings": bill.postings.iter().map(posting_view).collect::<Vec<_>>(),
-    })
-}
-
 async fn balance_of(app: &App, caller: &Caller, workspace: WorkspaceId) -> Result<HttpResponse, Error> {
     let ask = BalanceRequest { workspace };
     let reply: BalanceReply = app.bus.request(rpc::BALANCE, caller.trace, &ask).await?;
-    Ok(HttpResponse::Ok().json(json!({
-        "available_microcredits": reply.available, "held_microcredits": reply.held,
-        "spent_microcredits": reply.spent,
-    })))
+    Ok(HttpResponse::Ok().json(Balance::from(reply)))
 }
 
 /// What the workspace has.
-#[utoipa::path(tag = "billing", responses((status = 200)))]
+#[utoipa::path(tag = "billing", responses((status = 200, body = Balance)))]
 #[get("/api/v1/billing/balance")]
 pub(crate) async fn balance(app: Data<App>, caller: Caller) -> Result<HttpResponse, Error> {
     balance_of(&app, &caller, caller.workspace).await
@@ -68,7 +50,7 @@ pub(crate) struct TopUpForm {
 
 /// Puts credits into a workspace; with an `Idempotency-Key`, once. Only admins of the first workspace may.
 #[utoipa::path(tag = "billing", request_body = TopUpForm,
-    responses((status = 200), (status = 403, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = Balance), (status = 403, body = Problem), (status = 422, body = Problem)))]
 #[post("/api/v1/billing/top-up")]
 pub(crate) async fn top_up(app: Data<App>, caller: Caller, body: Raw) -> Result<HttpResponse, Error> {
     caller.need_operator()?;
@@ -94,16 +76,11 @@ pub(crate) async fn top_up(app: Data<App>, caller: Caller, body: Raw) -> Result<
 }
 
 /// Rates per kind and pool.
-#[utoipa::path(tag = "billing", responses((status = 200)))]
+#[utoipa::path(tag = "billing", responses((status = 200, body = Prices)))]
 #[get("/api/v1/billing/prices")]
 pub(crate) async fn prices(app: Data<App>, caller: Caller) -> Result<HttpResponse, Error> {
     let reply: PricesReply = app.bus.request(rpc::PRICES, caller.trace, &Done {}).await?;
-    let view: Vec<Value> = reply
-        .prices
-        .iter()
-        .map(|price| json!({ "kind": price.kind, "pool": price.pool, "rate_per_hour_microcredits": price.rate_per_hour }))
-        .collect();
-    Ok(HttpResponse::Ok().json(json!({ "prices": view })))
+    Ok(HttpResponse::Ok().json(Prices::from(reply)))
 }
 
 /// Which postings are wanted.
@@ -122,7 +99,7 @@ async fn ledger_page(app: &App, caller: &Caller, after: i64, limit: u32) -> Resu
 }
 
 /// Postings, oldest first.
-#[utoipa::path(tag = "billing", params(LedgerFilter), responses((status = 200)))]
+#[utoipa::path(tag = "billing", params(LedgerFilter), responses((status = 200, body = LedgerPage)))]
 #[get("/api/v1/billing/ledger")]
 pub(crate) async fn ledger(
     app: Data<App>,
@@ -134,14 +111,11 @@ pub(crate) async fn ledger(
         return Err(Error::field("limit", "must be 1 to 1000"));
     }
     let reply = ledger_page(&app, &caller, filter.after.unwrap_or(0), limit).await?;
-    Ok(HttpResponse::Ok().json(json!({
-        "data": reply.postings.iter().map(posting_view).collect::<Vec<_>>(), "has_more": reply.has_more,
-        "next_after": reply.postings.last().map(|row| row.id), "ledger_sum_microcredits": reply.sum,
-    })))
+    Ok(HttpResponse::Ok().json(LedgerPage::from(reply)))
 }
 
 /// Every posting as CSV.
-#[utoipa::path(tag = "billing", responses((status = 200, content_type = "text/csv")))]
+#[utoipa::path(tag = "billing", responses((status = 200, body = String, content_type = "text/csv")))]
 #[get("/api/v1/billing/ledger.csv")]
 pub(crate) async fn ledger_csv(app: Data<App>, caller: Caller) -> Result<HttpResponse, Error> {
     let mut text = "id,at,operation,reason,debit,credit,amount_microcredits,task\r\n".to_owned();
@@ -177,7 +151,7 @@ fn cell(text: &str) -> String {
 }
 
 /// What one task cost.
-#[utoipa::path(tag = "billing", responses((status = 200), (status = 404, body = Problem)))]
+#[utoipa::path(tag = "billing", responses((status = 200, body = Bill), (status = 404, body = Problem)))]
 #[get("/api/v1/billing/tasks/{id}")]
 pub(crate) async fn task_bill(
     app: Data<App>,
@@ -187,23 +161,16 @@ pub(crate) async fn task_bill(
     // Billing knows whose task it was, and keeps its bill when the task is deleted.
     let ask = BillRequest { workspace: caller.workspace, task: id(&path, "task")? };
     let reply: BillReply = app.bus.request(rpc::BILL, caller.trace, &ask).await?;
-    Ok(HttpResponse::Ok().json(bill_view(&reply)))
+    Ok(HttpResponse::Ok().json(Bill::from(reply)))
 }
 
 /// Recomputes every charge of the workspace from the stream of usage.
-#[utoipa::path(tag = "billing", responses((status = 200), (status = 403, body = Problem)))]
+#[utoipa::path(tag = "billing", responses((status = 200, body = Audit), (status = 403, body = Problem)))]
 #[post("/api/v1/billing/audit")]
 pub(crate) async fn audit(app: Data<App>, caller: Caller) -> Result<HttpResponse, Error> {
     caller.need(Role::Admin)?;
     let wait = std::time::Duration::from_secs(120);
     let ask = AuditRequest { workspace: caller.workspace };
     let reply: AuditReply = app.bus.request_within(wait, rpc::AUDIT, caller.trace, &ask).await?;
-    let rows: Vec<Value> = reply
-        .rows
-        .iter()
-        .map(|row| {
-            json!({ "task": row.task, "charged_microcredits": row.charged, "recomputed_microcredits": row.recomputed })
-        })
-        .collect();
-    Ok(HttpResponse::Ok().json(json!({ "rows": rows, "difference_microcredits": reply.difference })))
+    Ok(HttpResponse::Ok().json(Audit::from(reply)))
 }

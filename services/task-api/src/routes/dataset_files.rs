@@ -7,7 +7,7 @@ use actix_web::{
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use super::download::{self, LinkOptions};
+use super::download::{self, Archive, Link, LinkOptions};
 use crate::{
     App, Error, datasets,
     http::{Caller, Problem, Query, id},
@@ -24,7 +24,7 @@ pub(crate) struct FetchOptions {
 }
 
 /// One file, by presigned link.
-#[utoipa::path(tag = "datasets", params(FetchOptions), responses((status = 307), (status = 404, body = Problem)))]
+#[utoipa::path(tag = "datasets", params(FetchOptions), responses((status = 200, body = Link), (status = 307), (status = 404, body = Problem)))]
 #[get("/api/v1/datasets/{id}/files/{path:.*}")]
 pub(crate) async fn fetch(
     app: Data<App>,
@@ -49,7 +49,7 @@ pub(crate) struct ArchiveOptions {
 
 /// The whole dataset as a zip archive: what comes out can be uploaded again.
 #[utoipa::path(tag = "datasets", params(ArchiveOptions),
-    responses((status = 200, content_type = "application/zip"), (status = 404, body = Problem)))]
+    responses((status = 200, body = Archive, content_type = "application/zip"), (status = 404, body = Problem)))]
 #[get("/api/v1/datasets/{id}/archive")]
 pub(crate) async fn archive(
     app: Data<App>,

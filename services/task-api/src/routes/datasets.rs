@@ -6,9 +6,9 @@ use actix_web::{
 };
 use anneal_datasets::Kind;
 use anneal_domain::id::DatasetId;
-use serde::Deserialize;
-use serde_json::{Value, json};
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::{IntoParams, ToSchema};
 
 use super::dataset_view::{Dataset, view};
 use crate::{
@@ -90,8 +90,15 @@ pub(crate) struct PreviewOptions {
     version: Option<i64>,
 }
 
+/// The first rows of a dataset.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct DatasetPreview {
+    /// Each under the name of its kind: `text`, `chat`, `prompt_completion`, `preference` or `record`.
+    rows: Vec<Map<String, Value>>,
+}
+
 /// The first rows, as they are understood.
-#[utoipa::path(tag = "datasets", params(PreviewOptions), responses((status = 200), (status = 404, body = Problem)))]
+#[utoipa::path(tag = "datasets", params(PreviewOptions), responses((status = 200, body = DatasetPreview), (status = 404, body = Problem)))]
 #[get("/api/v1/datasets/{id}/preview")]
 pub(crate) async fn preview(
     app: Data<App>,
@@ -102,9 +109,9 @@ pub(crate) async fn preview(
     let dataset = id(&path, "dataset")?;
     let row = datasets::version(app.store.read(), caller.workspace, dataset, options.version).await?;
     let limit = limit_of(options.limit)?;
-    let mut rows: Vec<Value> = from_json(&row.preview, "preview")?;
+    let mut rows: Vec<Map<String, Value>> = from_json(&row.preview, "preview")?;
     rows.truncate(limit as usize);
-    Ok(HttpResponse::Ok().json(json!({ "rows": rows })))
+    Ok(HttpResponse::Ok().json(DatasetPreview { rows }))
 }
 
 /// Deletes a dataset that no unfinished task uses.

@@ -7,10 +7,9 @@ use anneal_artifacts::{Key, Manifest, ObjectStore, Prefix};
 use anneal_runtime::tasks;
 use async_zip::{Compression, ZipEntryBuilder, tokio::write::ZipFileWriter};
 use futures::AsyncWriteExt;
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use tokio_util::io::ReaderStream;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{App, Error};
 
@@ -26,6 +25,19 @@ pub(crate) struct LinkOptions {
     /// `false` answers `{"url": …}` instead of a redirect.
     pub(super) redirect: Option<bool>,
 }
+
+/// A link, where no redirect is wanted.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Link {
+    /// Works for fifteen minutes, without a key.
+    url: String,
+}
+
+/// A zip archive.
+#[derive(Debug, ToSchema)]
+#[schema(value_type = String, format = Binary)]
+#[expect(dead_code, reason = "describes bytes that are sent as they are made")]
+pub(crate) struct Archive(Vec<u8>);
 
 /// A presigned link to one file of a real folder.
 pub(super) async fn link(
@@ -53,7 +65,7 @@ pub(super) async fn link_to(
 ) -> Result<HttpResponse, Error> {
     let url = app.objects.presign_get(key, LINK_VALID, path.rsplit('/').next()).await?;
     if options.redirect == Some(false) {
-        return Ok(HttpResponse::Ok().json(json!({ "url": url })));
+        return Ok(HttpResponse::Ok().json(Link { url }));
     }
     Ok(HttpResponse::TemporaryRedirect().insert_header(("Location", url)).finish())
 }

@@ -1,20 +1,20 @@
 //! Facts over server-sent events, resumable by `Last-Event-ID`.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, get, web::Data};
 use bytes::Bytes;
 use futures::Stream;
 use sea_orm::FromQueryResult;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use tokio::{sync::watch, time::Instant};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     App, Error,
     http::{Caller, Query},
-    store::{all, from_json},
+    store::{all, from_json, to_json},
     wakes::About,
 };
 
@@ -22,6 +22,32 @@ use crate::{
 const BATCH: u32 = 256;
 /// A comment this often keeps proxies from closing an idle stream.
 const HEARTBEAT: Duration = Duration::from_secs(15);
+
+/// Something that happened to a task.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Fact {
+    /// Its place in the log: what a stream goes on after.
+    id: i64,
+    event_id: String,
+    /// Versioned, such as `anneal.task.queued.v1`.
+    r#type: String,
+    time: String,
+    workspace: String,
+    task: String,
+    /// The attempt at the task that it was said under; 0 before the first.
+    epoch: i64,
+    /// Its place in that attempt.
+    seq: i64,
+    traceparent: String,
+    /// What happened, named by `event`; what else it says depends on that.
+    event: Map<String, Value>,
+}
+
+impl Fact {
+    fn piece(&self) -> Result<String, Error> {
+        Ok(format!("id: {}\nevent: {}\ndata: {}\n\n", self.id, self.r#type, to_json(self)?))
+    }
+}
 
 /// A fact in the log.
 #[derive(Clone, Debug, FromQueryResult)]
@@ -39,13 +65,19 @@ pub(super) struct EventRow {
 }
 
 impl EventRow {
-    pub(super) fn view(&self) -> Result<Value, Error> {
-        let event: Value = from_json(&self.event, "event")?;
-        Ok(json!({
-            "id": self.id, "event_id": self.event_id, "type": self.r#type, "time": self.time,
-            "workspace": self.workspace, "task": self.task, "epoch": self.epoch, "seq": self.seq,
-            "traceparent": self.traceparent, "event": event,
-        }))
+    pub(super) fn view(self) -> Result<Fact, Error> {
+        Ok(Fact {
+            event: from_json(&self.event, "event")?,
+            id: self.id,
+            event_id: self.event_id,
+            r#type: self.r#type,
+            time: self.time,
+            workspace: self.workspace,
+            task: self.task,
+            epoch: self.epoch,
+            seq: self.seq,
+            traceparent: self.traceparent,
+        })
     }
 }
 
@@ -60,8 +92,9 @@ pub(crate) struct StreamFrom {
     _access_token: Option<String>,
 }
 
-/// Facts of the workspace, as they come.
-#[utoipa::path(tag = "events", params(StreamFrom), responses((status = 200, content_type = "text/event-stream")))]
+/// Facts of the workspace, as they come: the data of each event is a `Fact`.
+#[utoipa::path(tag = "events", params(StreamFrom),
+    responses((status = 200, body = String, content_type = "text/event-stream")))]
 #[get("/api/v1/events")]
 pub(crate) async fn stream(
     app: Data<App>,
@@ -86,12 +119,10 @@ pub(crate) async fn stream(
             let sql =
                 format!("SELECT * FROM event_log WHERE workspace = $1 AND id > $2 ORDER BY id LIMIT {BATCH}");
             let rows: Vec<EventRow> = all(app.store.read(), &sql, [workspace.into(), after.into()]).await?;
-            let mut text = String::new();
-            for row in &rows {
-                write!(text, "id: {}\nevent: {}\ndata: {}\n\n", row.id, row.r#type, row.view()?)
-                    .map_err(unwritten)?;
-            }
-            Ok((text, rows.last().map_or(after, |row| row.id)))
+            let last = rows.last().map_or(after, |row| row.id);
+            let pieces: Result<Vec<String>, Error> =
+                rows.into_iter().map(|row| row.view()?.piece()).collect();
+            Ok((pieces?.concat(), last))
         }
     }))
 }
@@ -100,11 +131,6 @@ async fn newest(app: &App) -> Result<i64, Error> {
     use anneal_store::Sql;
     let row = app.store.read().row("SELECT COALESCE(MAX(id), 0) AS id FROM event_log", []).await?;
     Ok(row.map(|row| row.try_get("", "id")).transpose()?.unwrap_or(0))
-}
-
-/// Text in memory can always be written to.
-fn unwritten(_: std::fmt::Error) -> Error {
-    Error::stored("text")
 }
 
 /// A stream that reads what is new whenever something was added, and says that it lives in between.

@@ -5,16 +5,16 @@ use actix_web::{
     web::{Data, Path},
 };
 use anneal_domain::id::ImportId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::once::Once;
 use crate::{
     App, Error,
     access::Role,
-    http::{Caller, Page, PageFilter, Problem, Query, Raw, id, parse, time},
-    imports::{self, HubImport, ImportRow},
+    http::{Caller, Page, Problem, Query, Raw, cursor_of, id, limit_of, parse, time},
+    imports::{self, HubImport, ImportKind, ImportRow},
     store::from_json,
 };
 
@@ -87,16 +87,27 @@ pub(crate) async fn create(app: Data<App>, caller: Caller, body: Raw) -> Result<
     Ok(HttpResponse::Accepted().json(view(&row)?))
 }
 
+/// Which imports are wanted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ImportFilter {
+    kind: Option<ImportKind>,
+    /// 1 to 100.
+    limit: Option<u32>,
+    /// `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
 /// Imports, newest first.
-#[utoipa::path(tag = "imports", params(PageFilter), responses((status = 200, body = Page<Import>)))]
+#[utoipa::path(tag = "imports", params(ImportFilter), responses((status = 200, body = Page<Import>)))]
 #[get("/api/v1/imports")]
 pub(crate) async fn list(
     app: Data<App>,
     caller: Caller,
-    filter: Query<PageFilter>,
+    filter: Query<ImportFilter>,
 ) -> Result<HttpResponse, Error> {
-    let (limit, before) = filter.bounds()?;
-    let rows = imports::list(app.store.read(), caller.workspace, before, limit).await?;
+    let (limit, before) = (limit_of(filter.limit)?, cursor_of(filter.cursor.as_deref())?);
+    let rows = imports::list(app.store.read(), caller.workspace, filter.kind, before, limit).await?;
     Ok(HttpResponse::Ok().json(Page::cut(rows, limit, |row| row.id.clone(), |row| view(&row))?))
 }
 

@@ -7,15 +7,14 @@ use actix_web::{
 use bytes::Bytes;
 use futures::Stream;
 use sea_orm::FromQueryResult;
-use serde::Deserialize;
-use serde_json::{Value, json};
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{events, task_details::task_of};
 use crate::{
     App, Error,
     http::{Caller, Problem, Query, time},
-    store::all,
+    store::{all, to_json},
     wakes::About,
 };
 
@@ -39,6 +38,34 @@ pub(crate) struct LogFilter {
     _access_token: Option<String>,
 }
 
+/// A part of a log.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LogPage {
+    data: Vec<LogLine>,
+    /// Whether there are more.
+    has_more: bool,
+    /// The last line of this part: the next one begins after it.
+    next_after: i64,
+}
+
+/// A line of a log.
+#[derive(Debug, Serialize, ToSchema)]
+struct LogLine {
+    /// Its place in the whole log.
+    line: i64,
+    stage: String,
+    at: String,
+    /// `debug`, `info`, `warn` or `error`.
+    level: String,
+    message: String,
+}
+
+impl LogLine {
+    fn piece(&self) -> Result<String, Error> {
+        Ok(format!("id: {}\nevent: log\ndata: {}\n\n", self.line, to_json(self)?))
+    }
+}
+
 #[derive(Clone, Debug, FromQueryResult)]
 struct LineRow {
     line: i64,
@@ -53,13 +80,14 @@ impl LineRow {
         format!("{} {:5} [{}] {}\n", time(self.at_ms), self.level, self.stage, self.message)
     }
 
-    fn piece(&self) -> String {
-        format!("id: {}\nevent: log\ndata: {}\n\n", self.line, self.view())
-    }
-
-    fn view(&self) -> Value {
-        json!({ "line": self.line, "stage": self.stage, "at": time(self.at_ms), "level": self.level,
-                "message": self.message })
+    fn view(self) -> LogLine {
+        LogLine {
+            line: self.line,
+            stage: self.stage,
+            at: time(self.at_ms),
+            level: self.level,
+            message: self.message,
+        }
     }
 }
 
@@ -81,7 +109,8 @@ async fn lines(
 }
 
 /// Lines of the log, in order.
-#[utoipa::path(tag = "tasks", params(LogFilter), responses((status = 200), (status = 404, body = Problem)))]
+#[utoipa::path(tag = "tasks", params(LogFilter), responses(
+    (status = 200, content((LogPage = "application/json"), (String = "text/plain"))), (status = 404, body = Problem)))]
 #[get("/api/v1/tasks/{id}/logs")]
 pub(crate) async fn read(
     app: Data<App>,
@@ -100,9 +129,9 @@ pub(crate) async fn read(
             let mut rows = lines(&app, &task.to_string(), filter.stage.as_deref(), after, limit + 1).await?;
             let has_more = rows.len() > limit as usize;
             rows.truncate(limit as usize);
-            let next = rows.last().map_or(after, |row| row.line);
-            let data: Vec<Value> = rows.iter().map(LineRow::view).collect();
-            Ok(HttpResponse::Ok().json(json!({ "data": data, "has_more": has_more, "next_after": next })))
+            let next_after = rows.last().map_or(after, |row| row.line);
+            let data = rows.into_iter().map(LineRow::view).collect();
+            Ok(HttpResponse::Ok().json(LogPage { data, has_more, next_after }))
         }
         Some("text") => Ok(HttpResponse::Ok()
             .content_type("text/plain; charset=utf-8")
@@ -136,9 +165,9 @@ fn text(
     })
 }
 
-/// Lines as they come, over server-sent events; their ids are line numbers.
+/// Lines as they come, over server-sent events: their ids are line numbers, the data of each is a `LogLine`.
 #[utoipa::path(tag = "tasks", params(LogFilter),
-    responses((status = 200, content_type = "text/event-stream"), (status = 404, body = Problem)))]
+    responses((status = 200, body = String, content_type = "text/event-stream"), (status = 404, body = Problem)))]
 #[get("/api/v1/tasks/{id}/logs/stream")]
 pub(crate) async fn stream(
     app: Data<App>,
@@ -156,8 +185,9 @@ pub(crate) async fn stream(
         let (app, task, stage) = (app.clone(), task.to_string(), stage.clone());
         async move {
             let rows = lines(&app, &task, stage.as_deref(), after, DEFAULT_LINES).await?;
-            let pieces: Vec<String> = rows.iter().map(LineRow::piece).collect();
-            Ok((pieces.concat(), rows.last().map_or(after, |row| row.line)))
+            let last = rows.last().map_or(after, |row| row.line);
+            let pieces: Result<Vec<String>, Error> = rows.into_iter().map(|row| row.view().piece()).collect();
+            Ok((pieces?.concat(), last))
         }
     }))
 }

@@ -3,6 +3,8 @@
 mod artifacts;
 mod benchmarks;
 mod billing;
+mod billing_view;
+mod checkpoint_view;
 mod comparison;
 mod console;
 mod dataset_files;
@@ -51,18 +53,25 @@ macro_rules! routes {
             $(config.service($module::$handler);)*
         }
 
-        /// The API's description: OpenAPI 3.1, generated from the code.
-        pub fn openapi() -> utoipa::openapi::OpenApi {
-            let mut whole = document::Document::openapi();
-            $({
+        /// The description of each route, with the types that it names.
+        fn described() -> Vec<utoipa::openapi::OpenApi> {
+            vec![$({
                 #[derive(OpenApi)]
                 #[openapi(paths($module::$handler))]
                 struct One;
-                whole.merge(document::named(One::openapi(), stringify!($id)));
-            })*
-            whole
+                document::named(One::openapi(), stringify!($id))
+            }),*]
         }
     };
+}
+
+/// The API's description: OpenAPI 3.1, generated from the code.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    let mut whole = document::Document::openapi();
+    for route in described() {
+        whole.merge(route);
+    }
+    whole
 }
 
 // A handler for a path comes before one whose pattern takes that path too.
@@ -150,4 +159,23 @@ routes! {
 /// No route: the console's files where there is a console, else a problem.
 pub(crate) async fn anything_else(app: Data<App>, request: HttpRequest) -> Result<HttpResponse, Error> {
     console::file(&app, &request).await
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// Of two types of one name the document would describe one, and say it of both.
+    #[test]
+    fn every_type_has_a_name_of_its_own() {
+        let mut known = BTreeMap::new();
+        for (name, schema) in
+            described().into_iter().filter_map(|route| route.components).flat_map(|c| c.schemas)
+        {
+            let first = known.entry(name.clone()).or_insert_with(|| schema.clone());
+            assert!(*first == schema, "two types are named `{name}`");
+        }
+    }
 }

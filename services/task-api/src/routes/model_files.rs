@@ -6,9 +6,10 @@ use actix_web::{
 };
 use anneal_artifacts::ManifestFile;
 use anneal_domain::id::{ModelId, RequestId};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::download::{self, LinkOptions};
+use super::download::{self, Archive, Link, LinkOptions};
 use crate::{
     App, Error,
     access::Role,
@@ -17,9 +18,18 @@ use crate::{
     models,
 };
 
+/// A file of a model, as it was stored.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StoredModelFile {
+    /// Where it lies in the model.
+    path: String,
+    size_bytes: u64,
+    sha256: String,
+}
+
 /// Stores one file of a model that is not complete yet; the raw bytes are the body.
 #[utoipa::path(tag = "models", request_body(content = String, content_type = "application/octet-stream"),
-    responses((status = 200), (status = 404, body = Problem), (status = 409, body = Problem)))]
+    responses((status = 200, body = StoredModelFile), (status = 404, body = Problem), (status = 409, body = Problem)))]
 #[put("/api/v1/models/{id}/files/{path:.*}")]
 pub(crate) async fn store(
     app: Data<App>,
@@ -49,9 +59,13 @@ pub(crate) async fn store(
     let (stored, sent) = futures::join!(app.objects.put_stream(&key, source), feed(&app, body, sender));
     sent?;
     let stored = stored?;
-    let entry =
-        ManifestFile { path: file, size_bytes: stored.size_bytes, sha256: stored.sha256, object: Some(key) };
-    let answer = json!({ "path": entry.path, "size_bytes": entry.size_bytes, "sha256": entry.sha256 });
+    let answer = StoredModelFile { path: file, size_bytes: stored.size_bytes, sha256: stored.sha256 };
+    let entry = ManifestFile {
+        path: answer.path.clone(),
+        size_bytes: answer.size_bytes,
+        sha256: answer.sha256.clone(),
+        object: Some(key),
+    };
     let workspace = caller.workspace;
     let noted = app
         .transaction(move |tx| async move { models::note_file(&tx, workspace, model, &entry).await })
@@ -90,7 +104,7 @@ async fn feed(
 }
 
 /// One file, by presigned link.
-#[utoipa::path(tag = "models", params(LinkOptions), responses((status = 307), (status = 404, body = Problem)))]
+#[utoipa::path(tag = "models", params(LinkOptions), responses((status = 200, body = Link), (status = 307), (status = 404, body = Problem)))]
 #[get("/api/v1/models/{id}/files/{path:.*}")]
 pub(crate) async fn fetch(
     app: Data<App>,
@@ -105,7 +119,7 @@ pub(crate) async fn fetch(
 }
 
 /// The whole model as a zip archive.
-#[utoipa::path(tag = "models", responses((status = 200, content_type = "application/zip"), (status = 404, body = Problem)))]
+#[utoipa::path(tag = "models", responses((status = 200, body = Archive, content_type = "application/zip"), (status = 404, body = Problem)))]
 #[get("/api/v1/models/{id}/archive")]
 pub(crate) async fn archive(
     app: Data<App>,

@@ -1,12 +1,15 @@
 //! Scores of an evaluation, read from the results it published.
 
+use std::collections::BTreeMap;
+
 use actix_web::{
     HttpResponse, get,
     web::{Data, Path},
 };
 use anneal_artifacts::Prefix;
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::{artifacts::of_role, task_details::task_of};
 use crate::{
@@ -17,8 +20,39 @@ use crate::{
 /// Largest results file that is read into memory.
 const LARGEST_RESULTS: u64 = 16 << 20;
 
+/// An evaluation's results file, in the shape of lm-evaluation-harness: what else that tells of a run, it tells too.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes what the evaluator publishes")]
+pub(crate) struct Scores {
+    /// Scores by benchmark, subject or group: `acc,none` is a metric and the filter that read the answers,
+    /// `acc_stderr,none` its standard error.
+    results: BTreeMap<String, Map<String, Value>>,
+    /// Those of groups alone.
+    groups: Option<BTreeMap<String, Map<String, Value>>>,
+    /// The members of each group.
+    group_subtasks: Option<BTreeMap<String, Vec<String>>>,
+    /// Which way each metric of a benchmark is better.
+    higher_is_better: Option<BTreeMap<String, BTreeMap<String, bool>>>,
+    /// Examples in the prompt.
+    #[schema(rename = "n-shot")]
+    n_shot: Option<BTreeMap<String, u64>>,
+    /// How many rows there are, and were scored.
+    #[schema(rename = "n-samples")]
+    n_samples: Option<BTreeMap<String, ScoredRows>>,
+}
+
+/// Rows of a benchmark.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "describes what the evaluator publishes")]
+struct ScoredRows {
+    /// In its split.
+    original: u64,
+    /// That were scored.
+    effective: u64,
+}
+
 /// Scores by benchmark.
-#[utoipa::path(tag = "tasks", responses((status = 200), (status = 404, body = Problem)))]
+#[utoipa::path(tag = "tasks", responses((status = 200, body = Scores), (status = 404, body = Problem)))]
 #[get("/api/v1/tasks/{id}/scores")]
 pub(crate) async fn scores(
     app: Data<App>,

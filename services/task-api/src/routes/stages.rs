@@ -6,12 +6,11 @@ use actix_web::{
 };
 use anneal_artifacts::Prefix;
 use sea_orm::FromQueryResult;
-use serde::Deserialize;
-use serde_json::{Value, json};
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    download::{self, LinkOptions},
+    download::{self, Link, LinkOptions},
     task_details::task_of,
 };
 use crate::{
@@ -30,10 +29,46 @@ struct Change {
     log_key: Option<String>,
 }
 
-/// One run of a stage.
-struct Stage {
+/// One run of a stage, as it was told.
+struct Run {
     begun: Change,
     ended: Option<Change>,
+}
+
+/// One run of a stage.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Stage {
+    name: String,
+    state: StageState,
+    /// Of which attempt at the task.
+    epoch: i64,
+    /// How far it came; absent where nothing was told.
+    progress: Option<StageProgress>,
+    started_at: String,
+    finished_at: Option<String>,
+    /// The path of its log, once it ended and left one.
+    log: Option<String>,
+}
+
+/// How a run of a stage stands.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum StageState {
+    /// It goes on.
+    Running,
+    /// It came to its end.
+    Finished,
+    /// Its attempt ended before it.
+    Interrupted,
+}
+
+/// How far a stage came.
+#[derive(Debug, Serialize, ToSchema)]
+struct StageProgress {
+    done: i64,
+    total: i64,
+    /// What is counted.
+    unit: String,
 }
 
 /// How far a stage came, under the latest attempt that told.
@@ -48,21 +83,21 @@ struct Told {
 
 /// Stages of the task, each attempt's beginning and end, how far it came (each dataset of an evaluation is a stage), and the
 /// path of the log of those that ended.
-#[utoipa::path(tag = "tasks", responses((status = 200), (status = 404, body = Problem)))]
+#[utoipa::path(tag = "tasks", responses((status = 200, body = Page<Stage>), (status = 404, body = Problem)))]
 #[get("/api/v1/tasks/{id}/stages")]
 pub(crate) async fn list(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
     let (task, row) = task_of(&app, &caller, &path).await?;
     let sql =
         "SELECT epoch, seq, stage, state, at_ms, log_key FROM stages WHERE task = $1 ORDER BY epoch, seq";
     let changes: Vec<Change> = all(app.store.read(), sql, [task.to_string().into()]).await?;
-    let mut stages: Vec<Stage> = Vec::new();
+    let mut runs: Vec<Run> = Vec::new();
     for change in changes {
         if change.state == "started" {
-            stages.push(Stage { begun: change, ended: None });
-        } else if let Some(open) = stages
+            runs.push(Run { begun: change, ended: None });
+        } else if let Some(open) = runs
             .iter_mut()
             .rev()
-            .find(|stage| stage.begun.epoch == change.epoch && stage.begun.stage == change.stage)
+            .find(|run| run.begun.epoch == change.epoch && run.begun.stage == change.stage)
         {
             open.ended = Some(change);
         }
@@ -70,24 +105,32 @@ pub(crate) async fn list(app: Data<App>, caller: Caller, path: Path<String>) -> 
     let sql = "SELECT stage, epoch, done, total, unit FROM stage_progress WHERE task = $1";
     let told: Vec<Told> = all(app.store.read(), sql, [task.to_string().into()]).await?;
     let running = row.state()?.is_leased().then_some(row.epoch);
-    let view: Vec<Value> = stages.iter().map(|stage| stage.view(&row.id, running, &told)).collect();
+    let view = runs.iter().map(|run| run.view(&row.id, running, &told)).collect();
     Ok(HttpResponse::Ok().json(Page::whole(view)))
 }
 
-impl Stage {
-    fn view(&self, task: &str, running_epoch: Option<i64>, told: &[Told]) -> Value {
+impl Run {
+    fn view(&self, task: &str, running_epoch: Option<i64>, told: &[Told]) -> Stage {
         let Change { epoch, stage, at_ms, .. } = &self.begun;
         let state = match self.ended {
-            Some(_) => "finished",
-            None if running_epoch == Some(*epoch) => "running",
-            None => "interrupted",
+            Some(_) => StageState::Finished,
+            None if running_epoch == Some(*epoch) => StageState::Running,
+            None => StageState::Interrupted,
         };
         let logged = self.ended.as_ref().filter(|end| end.log_key.is_some());
         let log_path = logged.map(|end| format!("/api/v1/tasks/{task}/stages/{epoch}/{}/log", end.seq));
         let told = told.iter().find(|told| told.stage == *stage && told.epoch == *epoch);
-        let progress = told.map(|told| json!({ "done": told.done, "total": told.total, "unit": told.unit }));
-        json!({ "name": stage, "state": state, "epoch": epoch, "progress": progress, "started_at": time(*at_ms),
-                "finished_at": self.ended.as_ref().map(|end| time(end.at_ms)), "log": log_path })
+        let progress =
+            told.map(|told| StageProgress { done: told.done, total: told.total, unit: told.unit.clone() });
+        Stage {
+            name: stage.clone(),
+            state,
+            epoch: *epoch,
+            progress,
+            started_at: time(*at_ms),
+            finished_at: self.ended.as_ref().map(|end| time(end.at_ms)),
+            log: log_path,
+        }
     }
 }
 
@@ -102,7 +145,7 @@ pub(crate) struct StageLogOptions {
 }
 
 /// The whole log of a stage that ended, by presigned link.
-#[utoipa::path(tag = "tasks", params(StageLogOptions), responses((status = 307), (status = 404, body = Problem)))]
+#[utoipa::path(tag = "tasks", params(StageLogOptions), responses((status = 200, body = Link), (status = 307), (status = 404, body = Problem)))]
 #[get("/api/v1/tasks/{id}/stages/{epoch}/{seq}/log")]
 pub(crate) async fn log(
     app: Data<App>,

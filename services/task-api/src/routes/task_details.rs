@@ -12,14 +12,17 @@ use anneal_contracts::{
 };
 use anneal_domain::id::TaskId;
 use sea_orm::FromQueryResult;
-use serde::Deserialize;
-use serde_json::{Value, json};
-use utoipa::IntoParams;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::{billing::bill_view, events::EventRow};
+use super::{
+    billing_view::Bill,
+    checkpoint_view::{Checkpoint, CheckpointScore},
+    events::{EventRow, Fact},
+};
 use crate::{
     App, Error,
-    http::{Caller, Page, Problem, Query, id, time},
+    http::{Caller, Page, Problem, Query, id},
     store::{TaskRow, all, places},
     tasks,
 };
@@ -49,9 +52,20 @@ pub(crate) struct MetricFilter {
     limit: Option<usize>,
 }
 
+/// What a task measured.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Metrics {
+    /// Points of each metric by its name, in the order of the steps; a value that is no number is null.
+    series: BTreeMap<String, Vec<(i64, Option<f64>)>>,
+    /// Whether there are more.
+    has_more: bool,
+    /// The last step of this part: the rest comes after it.
+    next_after_step: Option<i64>,
+}
+
 /// Metric series by name: `[[step, value], …]`, in the order of the steps. Where `has_more` is true, the rest comes after
 /// `next_after_step`.
-#[utoipa::path(tag = "tasks", params(MetricFilter), responses((status = 200), (status = 404, body = Problem)))]
+#[utoipa::path(tag = "tasks", params(MetricFilter), responses((status = 200, body = Metrics), (status = 404, body = Problem)))]
 #[get("/api/v1/tasks/{id}/metrics")]
 pub(crate) async fn metrics(
     app: Data<App>,
@@ -72,12 +86,12 @@ pub(crate) async fn metrics(
     if has_more {
         whole_steps(&mut points);
     }
-    let next = points.last().filter(|_| has_more).map(|point| point.step);
+    let next_after_step = points.last().filter(|_| has_more).map(|point| point.step);
     let mut series: BTreeMap<String, Vec<(i64, Option<f64>)>> = BTreeMap::new();
     for point in points {
         series.entry(point.name).or_default().push((point.step, point.value));
     }
-    Ok(HttpResponse::Ok().json(json!({ "series": series, "has_more": has_more, "next_after_step": next })))
+    Ok(HttpResponse::Ok().json(Metrics { series, has_more, next_after_step }))
 }
 
 #[derive(FromQueryResult)]
@@ -112,7 +126,7 @@ fn whole_steps(points: &mut Vec<Point>) {
 }
 
 /// Committed checkpoints, newest first.
-#[utoipa::path(tag = "tasks", responses((status = 200), (status = 404, body = Problem)))]
+#[utoipa::path(tag = "tasks", responses((status = 200, body = Page<Checkpoint>), (status = 404, body = Problem)))]
 #[get("/api/v1/tasks/{id}/checkpoints")]
 pub(crate) async fn checkpoints(
     app: Data<App>,
@@ -121,20 +135,12 @@ pub(crate) async fn checkpoints(
 ) -> Result<HttpResponse, Error> {
     let (task, _) = task_of(&app, &caller, &path).await?;
     let rows = tasks::checkpoints_of(app.store.read(), task).await?;
-    let view: Vec<Value> = rows
-        .into_iter()
-        .map(|row| {
-            json!({ "id": row.id, "step": row.step, "epoch": row.epoch, "prefix": row.prefix,
-                    "manifest_sha256": row.manifest_sha256, "size_bytes": row.size_bytes,
-                    "best": row.best != 0, "created_at": time(row.created_at_ms) })
-        })
-        .collect();
-    Ok(HttpResponse::Ok().json(Page::whole(view)))
+    Ok(HttpResponse::Ok().json(Page::whole(rows.into_iter().map(Checkpoint::from).collect())))
 }
 
 /// The evaluations of a training's checkpoints, in the order of the steps: `wanted`, `made` (a task of its own), `scored`,
 /// `failed` or `withdrawn`. Their scores are among the training's metrics, as `eval/<benchmark>/<metric>`.
-#[utoipa::path(tag = "tasks", responses((status = 200), (status = 404, body = Problem)))]
+#[utoipa::path(tag = "tasks", responses((status = 200, body = Page<CheckpointScore>), (status = 404, body = Problem)))]
 #[get("/api/v1/tasks/{id}/checkpoint-evaluations")]
 pub(crate) async fn checkpoint_evaluations(
     app: Data<App>,
@@ -143,22 +149,18 @@ pub(crate) async fn checkpoint_evaluations(
 ) -> Result<HttpResponse, Error> {
     let (task, _) = task_of(&app, &caller, &path).await?;
     let rows = tasks::evaluations_of_training(app.store.read(), task).await?;
-    let view = |row: tasks::WantedEvaluation| {
-        let made = ["made", "scored", "failed"].contains(&row.state.as_str());
-        json!({ "step": row.step, "checkpoint": row.checkpoint, "state": row.state,
-                "evaluation": made.then_some(row.task), "failure": row.failure })
-    };
-    Ok(HttpResponse::Ok().json(Page::whole(rows.into_iter().map(view).collect())))
+    let view: Result<Vec<CheckpointScore>, Error> = rows.into_iter().map(CheckpointScore::try_from).collect();
+    Ok(HttpResponse::Ok().json(Page::whole(view?)))
 }
 
 /// What the task cost.
-#[utoipa::path(tag = "billing", responses((status = 200), (status = 404, body = Problem)))]
+#[utoipa::path(tag = "billing", responses((status = 200, body = Bill), (status = 404, body = Problem)))]
 #[get("/api/v1/tasks/{id}/bill")]
 pub(crate) async fn bill(app: Data<App>, caller: Caller, path: Path<String>) -> Result<HttpResponse, Error> {
     let (task, _) = task_of(&app, &caller, &path).await?;
     let ask = BillRequest { workspace: caller.workspace, task };
     let reply: BillReply = app.bus.request(rpc::BILL, caller.trace, &ask).await?;
-    Ok(HttpResponse::Ok().json(bill_view(&reply)))
+    Ok(HttpResponse::Ok().json(Bill::from(reply)))
 }
 
 /// Which facts are wanted.
@@ -172,7 +174,7 @@ pub(crate) struct FactFilter {
 }
 
 /// Facts about the task, in order.
-#[utoipa::path(tag = "tasks", params(FactFilter), responses((status = 200), (status = 404, body = Problem)))]
+#[utoipa::path(tag = "tasks", params(FactFilter), responses((status = 200, body = Page<Fact>), (status = 404, body = Problem)))]
 #[get("/api/v1/tasks/{id}/events")]
 pub(crate) async fn events(
     app: Data<App>,
@@ -194,6 +196,6 @@ pub(crate) async fn events(
         u64::from(limit) + 1
     );
     let rows: Vec<EventRow> = all(app.store.read(), &sql, [task.to_string().into(), after.into()]).await?;
-    let page = Page::cut(rows, limit, |row| row.id.to_string(), |row| row.view())?;
+    let page = Page::cut(rows, limit, |row| row.id.to_string(), EventRow::view)?;
     Ok(HttpResponse::Ok().json(page))
 }

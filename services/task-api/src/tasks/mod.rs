@@ -31,7 +31,7 @@ mod verb;
 mod wanted_spec;
 
 pub(crate) use checkpoint::{
-    commit as commit_checkpoint, of_task as checkpoints_of, reject as reject_checkpoint,
+    CheckpointRow, commit as commit_checkpoint, of_task as checkpoints_of, reject as reject_checkpoint,
 };
 pub(crate) use checkpoint_evaluation::{
     Wanted as WantedEvaluation, due as due_evaluations, give_up as give_up_evaluation,

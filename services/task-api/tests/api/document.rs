@@ -10,7 +10,7 @@ fn document() -> Value {
 }
 
 /// The document that the web console's types are made from.
-const OF_THE_CONSOLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../console/openapi.json");
+const OF_THE_CONSOLE: &str = "../console/openapi.json";
 
 #[test]
 fn the_console_is_made_for_this_document() {
@@ -55,6 +55,22 @@ fn every_operation_has_an_id_of_its_own_and_says_what_it_answers() {
     }
     assert!(operations.len() >= 60, "only {} operations", operations.len());
     assert!(ids.contains("describeApi"));
+}
+
+#[test]
+fn every_answer_with_a_body_describes_it() {
+    let document = document();
+    for (name, operation) in operations(&document) {
+        let answers = operation["responses"].as_object().unwrap();
+        let good = answers.iter().filter(|(status, _)| status.starts_with('2') && *status != "204");
+        for (status, answer) in good {
+            let content = answer["content"].as_object();
+            assert!(content.is_some_and(|content| !content.is_empty()), "{name}: {status} has no body");
+            for (kind, media) in content.unwrap() {
+                assert!(media["schema"].is_object(), "{name}: {status} as {kind} has no schema");
+            }
+        }
+    }
 }
 
 #[test]

@@ -113,6 +113,41 @@ async fn what_cannot_be_imported_is_told_in_words_and_leaves_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn imports_of_one_kind_are_listed_page_by_page() {
+    let hub = FakeHub::start().await;
+    let stack = connected(&hub, "").await;
+    let mut made: Vec<Value> = Vec::new();
+    for kind in ["model", "dataset", "dataset", "model", "dataset"] {
+        // A name that would pass for the other kind, were it read as text.
+        let body =
+            json!({"kind": kind, "hub": "org/none", "files": ["\"kind\":\"model\"", "\"kind\":\"dataset\""]});
+        made.insert(0, stack.post("/api/v1/imports", &body).await.expect(202));
+    }
+    for wanted in [Some("model"), Some("dataset"), None] {
+        let expected: Vec<&Value> = made
+            .iter()
+            .filter(|import| wanted.is_none_or(|kind| import["request"]["kind"] == kind))
+            .map(|import| &import["id"])
+            .collect();
+        let (mut listed, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let kind = wanted.map(|kind| format!("&kind={kind}")).unwrap_or_default();
+            let page = stack.get(&format!("/api/v1/imports?limit=2{kind}{cursor}")).await.expect(200);
+            let data = page["data"].as_array().unwrap();
+            assert!(data.len() == 2 || page["has_more"] == false, "a page is not full: {page}");
+            listed.extend(data.iter().map(|import| import["id"].clone()));
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => break,
+            }
+        }
+        assert_eq!(listed.iter().collect::<Vec<_>>(), expected, "{wanted:?}");
+    }
+    let wrong = stack.get("/api/v1/imports?kind=deployment").await;
+    assert_eq!((wrong.status.as_u16(), wrong.fields()), (422, vec!["kind".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_platform_without_a_hub_says_so() {
     let stack = Stack::start_with(|mut config: Config| {
         config.hub.endpoint = String::new();

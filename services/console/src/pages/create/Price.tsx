@@ -1,7 +1,6 @@
 // What a task would cost, before it is launched.
 import { useLoad } from '../../api/load';
 import { ask } from '../../api/client';
-import type { Price as Rate } from '../../api/shapes';
 import type { TaskKind } from '../../api/types';
 import { Credits } from '../../components/Figures';
 import { Card, Facts } from '../../components/Layout';
@@ -35,7 +34,7 @@ export function Price({ draft, kind }: { draft: Draft; kind: TaskKind }) {
 
 /** The rates of this kind, while there is no quote yet. */
 function Rates({ kind }: { kind: TaskKind }) {
-  const prices = useLoad(async () => (await ask('get', '/api/v1/billing/prices', {})) as { prices: Rate[] }, []);
+  const prices = useLoad(() => ask('get', '/api/v1/billing/prices', {}), []);
   const rows = prices.data?.prices.filter((price) => price.kind === kind) ?? [];
   return <Facts rows={rows.map((price) => [word('value', price.pool), <><Credits value={price.rate_per_hour_microcredits} /> {t('price.an_hour')}</>])} />;
 }

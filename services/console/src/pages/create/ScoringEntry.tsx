@@ -1,6 +1,5 @@
 // One benchmark of a form: what is asked, and whose rows.
-import type { Benchmark } from '../../api/shapes';
-import type { Dataset } from '../../api/types';
+import type { Benchmark, Dataset } from '../../api/types';
 import { Numeric, Select, Text } from '../../components/Field';
 import { datasetKindsOf, type EntryDraft } from '../../forms/scoring';
 import { t } from '../../i18n';

@@ -2,8 +2,7 @@
 import { ask } from '../../api/client';
 import { type Loaded, useLoad, whole } from '../../api/load';
 import { know } from '../../api/names';
-import type { Benchmark } from '../../api/shapes';
-import type { Dataset, Model } from '../../api/types';
+import type { Benchmark, Dataset, Model } from '../../api/types';
 import type { Choice } from '../../components/Field';
 import * as format from '../../format';
 import { t, word } from '../../i18n';
@@ -25,7 +24,7 @@ export function useDatasets(): Loaded<Dataset[]> {
 }
 
 export function useBenchmarks(): Loaded<Benchmark[]> {
-  return useLoad(async () => ((await ask('get', '/api/v1/benchmarks', {})) as { data: Benchmark[] }).data, []);
+  return useLoad(async () => (await ask('get', '/api/v1/benchmarks', {})).data, []);
 }
 
 /** Models as choices, grouped by where they come from. */

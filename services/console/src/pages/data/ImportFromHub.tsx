@@ -1,10 +1,10 @@
 // Importing a model or a dataset from a hub: the platform fetches it itself, and the list below says how far that is.
 import { useMemo, useState } from 'preact/hooks';
-import { onceKey } from '../../api/client';
-import { importFromHub, type ImportKind, imports } from '../../api/hub';
+import { ask, onceKey } from '../../api/client';
 import { useInterval, usePages } from '../../api/load';
 import { asProblem, type Problem } from '../../api/problem';
 import { isOperator, may } from '../../api/session';
+import type { Import, ImportKind } from '../../api/types';
 import { Area, Check, FormContext, idOf, refusedWith, Text } from '../../components/Field';
 import { Card, Heading, More } from '../../components/Layout';
 import { Notice } from '../../components/Notice';
@@ -16,7 +16,7 @@ import { RowFields } from './RowFields';
 const UNDER_WAY_MS = 2000;
 
 export function ImportFromHub({ kind }: { kind: ImportKind }) {
-  const list = usePages(imports, []);
+  const list = usePages<Import>((cursor) => ask('get', '/api/v1/imports', { query: { kind, limit: 50, cursor } }), [kind]);
   const [draft, setDraft] = useState<HubDraft>(blank());
   useInterval(list.reload, list.items.some(isUnderWay) ? UNDER_WAY_MS : null);
   return (
@@ -25,7 +25,7 @@ export function ImportFromHub({ kind }: { kind: ImportKind }) {
       {may('member') && <Form kind={kind} draft={draft} setDraft={setDraft} made={list.reload} />}
       <Card title={t('section.imports')}>
         <Notice problem={list.problem} again={list.reload} />
-        <Imports imports={list.items.filter((one) => one.request.kind === kind)} isLoading={list.isLoading}
+        <Imports imports={list.items} isLoading={list.isLoading}
           again={(request) => (setDraft(fromRequest(request)), document.getElementById(idOf('hub'))?.focus())} />
         <More pages={list} />
       </Card>
@@ -51,7 +51,7 @@ function Form({ kind, draft, setDraft, made }: Props) {
     setProblem(undefined);
     setBusy(true);
     try {
-      await importFromHub(toRequest(kind, draft), once);
+      await ask('post', '/api/v1/imports', { body: toRequest(kind, draft), once });
       setDraft(blank());
       made();
     } catch (error) {

@@ -1,6 +1,6 @@
 // Imports from a hub: how far each is, and what became of it.
-import type { HubImport, Import } from '../../api/hub';
 import { may } from '../../api/session';
+import type { HubImport, Import } from '../../api/types';
 import { Bytes, Time } from '../../components/Figures';
 import { Busy, Empty } from '../../components/Layout';
 import { Progress } from '../../components/Progress';

@@ -9,7 +9,7 @@ type Row = Record<string, unknown>;
 
 export function Preview({ id, version }: { id: string; version: number }) {
   const preview = useLoad(
-    async () => ((await ask('get', '/api/v1/datasets/{id}/preview', { path: { id }, query: { limit: 20, version } })) as { rows: Row[] }).rows,
+    async () => (await ask('get', '/api/v1/datasets/{id}/preview', { path: { id }, query: { limit: 20, version } })).rows,
     [id, version],
   );
   return (

@@ -3,7 +3,6 @@ import { useState } from 'preact/hooks';
 import { useSearch } from 'wouter-preact';
 import { ask } from '../../api/client';
 import { useLoad, usePages } from '../../api/load';
-import type { Results } from '../../api/shapes';
 import type { Outcome, Sample, Task } from '../../api/types';
 import { Busy, Empty, More } from '../../components/Layout';
 import { Notice } from '../../components/Notice';
@@ -24,7 +23,7 @@ function List({ task }: { task: Task }) {
   const [subject, setSubject] = useState('');
   const [outcome, setOutcome] = useState('');
   const path = { id: task.id };
-  const results = useLoad(async () => (await ask('get', '/api/v1/tasks/{id}/scores', { path })) as Results, [task.id]);
+  const results = useLoad(() => ask('get', '/api/v1/tasks/{id}/scores', { path }), [task.id]);
   const query = { benchmark: benchmark || undefined, subject: subject.trim() || undefined, outcome: outcome || undefined, limit: 20 };
   const samples = usePages<Sample>(
     (cursor) => ask('get', '/api/v1/tasks/{id}/samples', { path, query: { ...query, cursor } }),

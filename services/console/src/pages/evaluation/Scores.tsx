@@ -2,7 +2,6 @@
 import { Link } from 'wouter-preact';
 import { ask } from '../../api/client';
 import { useLoad } from '../../api/load';
-import type { Results } from '../../api/shapes';
 import type { Task } from '../../api/types';
 import { Busy, Card, Empty } from '../../components/Layout';
 import { Notice } from '../../components/Notice';
@@ -14,7 +13,7 @@ import { Leaks } from './Leaks';
 export function Scores({ task }: { task: Task }) {
   const isDone = task.state === 'succeeded';
   const results = useLoad(
-    async () => (isDone ? ((await ask('get', '/api/v1/tasks/{id}/scores', { path: { id: task.id } })) as Results) : null),
+    async () => (isDone ? ask('get', '/api/v1/tasks/{id}/scores', { path: { id: task.id } }) : null),
     [task.id, isDone],
   );
   if (!isDone) return <Empty>{t('empty.scores')}</Empty>;

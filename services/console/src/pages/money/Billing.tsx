@@ -5,8 +5,8 @@ import { useFacts } from '../../api/facts';
 import { useInterval, useLoad, usePages } from '../../api/load';
 import { asProblem, type Problem } from '../../api/problem';
 import { isOperator, may } from '../../api/session';
-import type { Audit, Balance, Ledger, Posting, Price } from '../../api/shapes';
 import { saveStreamed } from '../../api/transfer';
+import type { Audit, Posting } from '../../api/types';
 import { Credits } from '../../components/Figures';
 import { Busy, Card, Heading, More } from '../../components/Layout';
 import { Notice } from '../../components/Notice';
@@ -18,7 +18,7 @@ import { Postings } from './Postings';
 const BALANCE_MS = 10_000;
 
 export function Billing() {
-  const balance = useLoad(async () => (await ask('get', '/api/v1/billing/balance', {})) as Balance, []);
+  const balance = useLoad(() => ask('get', '/api/v1/billing/balance', {}), []);
   useInterval(balance.reload, BALANCE_MS);
   useFacts((fact) => fact.event.event === 'finished' || fact.event.event === 'queued', balance.reload);
   return (
@@ -46,7 +46,7 @@ export function Billing() {
 }
 
 function Prices() {
-  const prices = useLoad(async () => ((await ask('get', '/api/v1/billing/prices', {})) as { prices: Price[] }).prices, []);
+  const prices = useLoad(async () => (await ask('get', '/api/v1/billing/prices', {})).prices, []);
   return (
     <Card title={t('billing.prices')}>
       <Notice problem={prices.problem} again={prices.reload} />
@@ -65,7 +65,7 @@ function Prices() {
 
 /** The API's ledger goes on after a posting; here that is the cursor. */
 async function page(cursor: string | undefined) {
-  const told = (await ask('get', '/api/v1/billing/ledger', { query: { after: cursor ? Number(cursor) : undefined, limit: 500 } })) as Ledger;
+  const told = await ask('get', '/api/v1/billing/ledger', { query: { after: cursor ? Number(cursor) : undefined, limit: 500 } });
   return { data: told.data, has_more: told.has_more, next_cursor: told.next_after == null ? null : String(told.next_after) };
 }
 
@@ -90,7 +90,7 @@ function AuditCard() {
   const run = (): void => {
     set({ isBusy: true });
     ask('post', '/api/v1/billing/audit', {}).then(
-      (audit) => set({ audit: audit as Audit, isBusy: false }),
+      (audit) => set({ audit, isBusy: false }),
       (error: unknown) => set({ problem: asProblem(error), isBusy: false }),
     );
   };

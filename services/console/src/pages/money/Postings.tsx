@@ -1,5 +1,5 @@
 // Postings of the ledger as a table; those that follow each other and say the same stand in one row.
-import type { Posting } from '../../api/shapes';
+import type { Posting } from '../../api/types';
 import { Credits, Time } from '../../components/Figures';
 import { Empty } from '../../components/Layout';
 import { TaskName } from '../../components/Reference';

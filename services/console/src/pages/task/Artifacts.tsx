@@ -3,9 +3,8 @@ import { useState } from 'preact/hooks';
 import { address, ask } from '../../api/client';
 import { useLoad } from '../../api/load';
 import { asProblem, type Problem } from '../../api/problem';
-import type { Artifact } from '../../api/shapes';
 import { artifactFile, fileName, saveLinked, saveStreamed } from '../../api/transfer';
-import type { Page, Task } from '../../api/types';
+import type { Task } from '../../api/types';
 import { Bytes } from '../../components/Figures';
 import { Busy, Card, Empty } from '../../components/Layout';
 import { Notice } from '../../components/Notice';
@@ -14,7 +13,7 @@ import { t, word } from '../../i18n';
 
 export function Artifacts({ task }: { task: Task }) {
   const found = useLoad(
-    async () => ((await ask('get', '/api/v1/tasks/{id}/artifacts', { path: { id: task.id } })) as Page<Artifact>).data,
+    async () => (await ask('get', '/api/v1/tasks/{id}/artifacts', { path: { id: task.id } })).data,
     [task.id, task.state],
   );
   const [problem, setProblem] = useState<Problem>();

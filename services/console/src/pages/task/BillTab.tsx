@@ -1,7 +1,6 @@
 // What a task was quoted, held, charged and given back.
 import { ask } from '../../api/client';
 import { useInterval, useLoad } from '../../api/load';
-import type { Bill } from '../../api/shapes';
 import type { Task } from '../../api/types';
 import { Credits } from '../../components/Figures';
 import { Busy, Card, Facts } from '../../components/Layout';
@@ -13,7 +12,7 @@ import { Postings } from '../money/Postings';
 const BILL_MS = 10_000;
 
 export function BillTab({ task }: { task: Task }) {
-  const bill = useLoad(async () => (await ask('get', '/api/v1/tasks/{id}/bill', { path: { id: task.id } })) as Bill, [task.id, task.state]);
+  const bill = useLoad(() => ask('get', '/api/v1/tasks/{id}/bill', { path: { id: task.id } }), [task.id, task.state]);
   useInterval(bill.reload, isMoving(task.state) ? BILL_MS : null);
   if (!bill.data) return bill.problem ? <Notice problem={bill.problem} again={bill.reload} /> : <Busy />;
   const it = bill.data;

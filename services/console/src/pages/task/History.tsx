@@ -2,8 +2,7 @@
 import { ask } from '../../api/client';
 import { useFacts } from '../../api/facts';
 import { useLoad } from '../../api/load';
-import type { Fact } from '../../api/shapes';
-import type { Page, Task } from '../../api/types';
+import type { Fact, Task } from '../../api/types';
 import { Time } from '../../components/Figures';
 import { Card } from '../../components/Layout';
 import { Notice } from '../../components/Notice';
@@ -14,7 +13,7 @@ import { t } from '../../i18n';
 const SHOWN_ELSEWHERE = ['stage_changed'];
 
 export function History({ task }: { task: Task }) {
-  const facts = useLoad(async () => ((await ask('get', '/api/v1/tasks/{id}/events', { path: { id: task.id } })) as Page<Fact>).data, [task.id]);
+  const facts = useLoad(async () => (await ask('get', '/api/v1/tasks/{id}/events', { path: { id: task.id } })).data, [task.id]);
   useFacts((fact) => fact.task === task.id, facts.reload);
   const shown = facts.data?.filter((fact) => !SHOWN_ELSEWHERE.includes(String(fact.event.event))) ?? [];
   return (

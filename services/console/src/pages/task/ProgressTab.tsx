@@ -3,15 +3,14 @@ import { useState } from 'preact/hooks';
 import { ask } from '../../api/client';
 import { useFacts } from '../../api/facts';
 import { useInterval, useLoad } from '../../api/load';
-import type { Checkpoint, Stage } from '../../api/shapes';
 import { saveLinked } from '../../api/transfer';
-import type { Page, Task } from '../../api/types';
+import type { Stage, Task } from '../../api/types';
 import { Bytes, Time } from '../../components/Figures';
 import { Card, Empty } from '../../components/Layout';
 import { Notice } from '../../components/Notice';
 import { Progress } from '../../components/Progress';
 import * as format from '../../format';
-import { lasting, t, word, type Key } from '../../i18n';
+import { lasting, t, word } from '../../i18n';
 import { isMoving } from '../../tasks/verbs';
 import { asProblem, type Problem } from '../../api/problem';
 import { History } from './History';
@@ -21,7 +20,7 @@ const STAGES_MS = 4000;
 
 export function ProgressTab({ task }: { task: Task }) {
   const path = { id: task.id };
-  const stages = useLoad(async () => ((await ask('get', '/api/v1/tasks/{id}/stages', { path })) as Page<Stage>).data, [task.id]);
+  const stages = useLoad(async () => (await ask('get', '/api/v1/tasks/{id}/stages', { path })).data, [task.id]);
   useFacts((fact) => fact.task === task.id, stages.reload);
   useInterval(stages.reload, isMoving(task.state) ? STAGES_MS : null);
   const [stage, setStage] = useState('');
@@ -74,7 +73,7 @@ function Stages({ stages, chosen, choose }: { stages: readonly Stage[]; chosen: 
           {attempts.size > 1 && <small class="dim">{t('label.attempt')} {stage.epoch}</small>}
           <small class="dim">
             {stage.progress && `${stage.progress.done}/${stage.progress.total} ${word('unit', stage.progress.unit)} · `}
-            {stage.finished_at ? lasting(format.secondsBetween(stage.started_at, stage.finished_at)) : t(`stage_state.${stage.state}` as Key)}
+            {stage.finished_at ? lasting(format.secondsBetween(stage.started_at, stage.finished_at)) : t(`stage_state.${stage.state}`)}
           </small>
           {stage.log && <button type="button" class="small" title={t('action.download_log')} aria-label={t('action.download_log')} onClick={() => save(stage.log ?? '')}>↓ log</button>}
         </li>
@@ -85,7 +84,7 @@ function Stages({ stages, chosen, choose }: { stages: readonly Stage[]; chosen: 
 }
 
 function Checkpoints({ task }: { task: Task }) {
-  const found = useLoad(async () => ((await ask('get', '/api/v1/tasks/{id}/checkpoints', { path: { id: task.id } })) as Page<Checkpoint>).data, [task.id]);
+  const found = useLoad(async () => (await ask('get', '/api/v1/tasks/{id}/checkpoints', { path: { id: task.id } })).data, [task.id]);
   useFacts((fact) => fact.task === task.id && fact.event.event === 'checkpoint_committed', found.reload);
   if (!found.data || found.data.length === 0) return null;
   return (

@@ -1,5 +1,5 @@
 // The scores of a training's checkpoints: a chart for each benchmark, and what became of each evaluation.
-import type { CheckpointScore } from '../../api/shapes';
+import type { CheckpointScore } from '../../api/types';
 import { Chart } from '../../components/Chart';
 import { Card } from '../../components/Layout';
 import { TaskName } from '../../components/Reference';

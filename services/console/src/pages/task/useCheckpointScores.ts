@@ -2,8 +2,7 @@
 import { ask } from '../../api/client';
 import { useFacts } from '../../api/facts';
 import { type Loaded, useInterval, useLoad } from '../../api/load';
-import type { CheckpointScore } from '../../api/shapes';
-import type { Page, Task } from '../../api/types';
+import type { CheckpointScore, Task } from '../../api/types';
 import { isMoving } from '../../tasks/verbs';
 
 const STATES_MS = 4000;
@@ -18,7 +17,7 @@ export interface CheckpointScores extends Loaded<CheckpointScore[]> {
 export function useCheckpointScores({ id, spec, state }: Task): CheckpointScores {
   const isWanted = spec.kind === 'training' && spec.checkpoint_evaluation != null;
   const found = useLoad(
-    async () => (isWanted ? ((await ask('get', '/api/v1/tasks/{id}/checkpoint-evaluations', { path: { id } })) as Page<CheckpointScore>).data : []),
+    async () => (isWanted ? (await ask('get', '/api/v1/tasks/{id}/checkpoint-evaluations', { path: { id } })).data : []),
     [id],
   );
   const isOpen = (one: CheckpointScore): boolean => one.state === 'wanted' || one.state === 'made';

@@ -4,7 +4,6 @@ import { useCallback, useEffect, useRef, useState } from 'preact/hooks';
 import { ask } from '../../api/client';
 import { useInterval } from '../../api/load';
 import { asProblem, type Problem } from '../../api/problem';
-import type { Metrics } from '../../api/shapes';
 import { joined, type Points } from '../../tasks/curves';
 
 const NEWS_MS = 2500;
@@ -37,7 +36,7 @@ export function useMetrics(id: string, isLive: boolean): Series {
       // The last step again: what a validation says of it comes after its other values.
       let after_step = from < 1 ? undefined : from - 1;
       for (let more = true; more; ) {
-        const told = (await ask('get', '/api/v1/tasks/{id}/metrics', { path: { id }, query: { after_step } })) as Metrics;
+        const told = await ask('get', '/api/v1/tasks/{id}/metrics', { path: { id }, query: { after_step } });
         const news = Object.entries(told.series);
         for (const [, points] of news) last.current = Math.max(last.current, points[points.length - 1]?.[0] ?? -1);
         set((old) => {
