@@ -4,6 +4,8 @@ mod bench;
 mod cargo;
 mod checks;
 mod child;
+mod cuda;
+mod fuzz;
 mod parts;
 mod stack;
 
@@ -40,6 +42,16 @@ enum Command {
     Test,
     /// The kernels' tests under the address sanitizer.
     Sanitize,
+    /// Fetch a CUDA toolkit and build the engines that can use a CUDA device, into a target folder of their own.
+    Cuda,
+    /// Look for a file that a parser does not survive, guided by the code that is reached.
+    Fuzz {
+        /// The kind of file.
+        kind: fuzz::Kind,
+        /// How long.
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+    },
     /// Measure: ours, and beside a peer where there is one.
     Bench {
         /// What to measure.
@@ -59,6 +71,8 @@ fn main() -> Result<()> {
         Command::Up { rest } => stack::up(&rest),
         Command::Demo { folder } => stack::demo(&folder),
         Command::Test => checks::run(),
+        Command::Fuzz { kind, seconds } => fuzz::fuzz(kind, seconds),
+        Command::Cuda => cuda::build(),
         Command::Sanitize => checks::sanitize(),
         Command::Bench { what, rest } => bench::measure(what, &rest),
         Command::Child(arguments) => child::become_child(&arguments),

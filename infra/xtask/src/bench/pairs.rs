@@ -34,6 +34,12 @@ pub(super) struct Sides {
     /// CPU threads of each side.
     #[arg(long, default_value_t = 2)]
     pub(super) threads: usize,
+    /// Our engine's device; the peer is told its own with the peer's arguments.
+    #[arg(long, default_value = "cpu")]
+    pub(super) device: String,
+    /// The folder of our engines, where it is not the release build made for this (`cargo xtask cuda` says its own).
+    #[arg(long)]
+    pub(super) engines: Option<PathBuf>,
 }
 
 impl Sides {

@@ -112,14 +112,15 @@ fn ours(
     let output = folder.join("output");
     let _ = fs::remove_dir_all(&output);
     let spec = json!({
-        "task_type": task_type, "method": method, "precision": "bf16", "device": "cpu", "threads": arguments.sides.threads,
+        "task_type": task_type, "method": method, "precision": "bf16", "device": arguments.sides.device, "threads": arguments.sides.threads,
         "model": arguments.sides.model, "dataset": data, "split": [100, 0, 0], "shuffle": false, "sequence_length": length,
         "packing": case == Case::Pretrain, "epochs": 1, "max_steps": arguments.rows / batch, "micro_batch_size": batch, "global_batch_size": batch,
         "optimizer": {"learning_rate": rate, "schedule": "linear"}, "save_interval": 1_000_000, "output_dir": output,
     });
     let path = folder.join("spec.json");
     fs::write(&path, spec.to_string())?;
-    let mut command = Command::new(programs.join("anneal-trainer"));
+    let mut command =
+        Command::new(arguments.sides.engines.as_deref().unwrap_or(programs).join("anneal-trainer"));
     let lines = timed_lines(command.arg("run").arg(&path))?;
     let values: Vec<&Value> =
         lines.iter().filter(|(_, line)| line["type"] == "metric").map(|(_, line)| &line["values"]).collect();

@@ -59,6 +59,13 @@ impl<R: BufRead> Values<R> {
                     if matches!(self.peek(), Ok(Some(b']'))) { State::AfterElement } else { State::Element }
                 }
                 (State::Start, Some(_)) => State::Sequence,
+                (State::Sequence, Some(byte @ (b',' | b']'))) => {
+                    let reason = format!(
+                        "`{}` after a value: rows are the elements of one array, or follow each other with nothing but white space between",
+                        char::from(byte)
+                    );
+                    return Err(RowError::fatal(self.line, reason));
+                }
                 (State::Sequence, Some(_)) => return Ok(Some(())),
                 (State::Element, Some(byte)) if byte != b',' && byte != b']' => return Ok(Some(())),
                 (State::Element, Some(_)) => {
@@ -230,7 +237,17 @@ mod tests {
 
     #[test]
     fn broken_arrays_end_with_a_fatal_error() {
-        for text in ["[{\"a\": 1}", "[{\"a\": 1", "[{} {}]", "[{},,{}]", "[{}] {}", "[\"abc", "[{},]"] {
+        for text in [
+            "[{\"a\": 1}",
+            "[{\"a\": 1",
+            "[{} {}]",
+            "[{},,{}]",
+            "[{}] {}",
+            "[\"abc",
+            "[{},]",
+            "{},{}",
+            "{} ]",
+        ] {
             let rows = read(text);
             let last = rows.last().unwrap().as_ref().unwrap_err();
             assert!(last.fatal, "{text}: {last}");

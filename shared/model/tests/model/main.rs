@@ -4,6 +4,7 @@
 mod adapters;
 mod bad_gguf;
 mod bad_safetensors;
+mod checks;
 mod decoding;
 mod folders;
 mod fuzz;
@@ -11,6 +12,7 @@ mod gguf_bytes;
 mod mutation;
 mod outside;
 mod reference;
+mod seeds;
 mod tape;
 mod templates;
 mod tokenizer_cases;
