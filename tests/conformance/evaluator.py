@@ -2,7 +2,7 @@
 """The evaluator against every reference file of lm-evaluation-harness, sample by sample.
 
     python tests/conformance/evaluator.py --engine target/release/anneal-evaluator --peers DIR --data DIR --model SMOLLM2_FOLDER
-                                          --stories STORIES260K_FOLDER [--only arc_easy]
+                                          --stories STORIES260K_FOLDER [--only arc_easy] [--device cuda]
 
 DIR of the peers holds reference/*.json and tasks/*.yaml; --data is what its prepare_data.py wrote. Exits 1 when one differs.
 """
@@ -12,6 +12,7 @@ p = argparse.ArgumentParser()
 for name in ("engine", "peers", "data", "model", "stories"):
     p.add_argument("--" + name, required=True)
 p.add_argument("--only")
+p.add_argument("--device", default="cpu")
 a = p.parse_args()
 failed = []
 for file in sorted(os.listdir(os.path.join(a.peers, "reference"))):
@@ -24,7 +25,7 @@ for file in sorted(os.listdir(os.path.join(a.peers, "reference"))):
     yaml = "stories_ppl" if task == "stories" else task
     with tempfile.TemporaryDirectory() as folder:
         spec = {
-            "model": os.path.abspath(a.stories if name.startswith("stories260k") else a.model), "precision": "fp32", "threads": 2,
+            "model": os.path.abspath(a.stories if name.startswith("stories260k") else a.model), "precision": "fp32", "threads": 2, "device": a.device,
             "apply_chat_template": reference["chat_template"], "max_length": reference["max_length"], "bootstrap_iterations": 1000,
             "tasks": [{"name": os.path.abspath(os.path.join(a.peers, "tasks", yaml + ".yaml")), "dataset": os.path.abspath(a.data),
                        "limit": reference["n"]}],

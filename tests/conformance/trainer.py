@@ -2,7 +2,7 @@
 """The trainer against the reference curves of the PyTorch peer, and its files against TensorBoard, transformers and peft.
 
     python tests/conformance/trainer.py --engine target/debug/anneal-trainer --peers DIR --data DIR --model SMOLLM2_FOLDER
-                                        [--only sft-lora --steps 3]
+                                        [--only sft-lora --steps 3] [--device cuda]
 
 DIR of the peers holds compare.py and reference/*.json; their README fixes every semantic choice. Says SKIPPED and exits 0
 where something is not installed. Prints one line a check and exits 1 when one fails.
@@ -72,10 +72,10 @@ def initial_weights(config, path):
     save_file(tensors, path)
 
 
-def spec_of(hyper, model, data, folder, steps):
+def spec_of(hyper, model, data, folder, steps, device):
     config = json.load(open(os.path.join(model, "config.json")))
     task, method = hyper["method"], hyper["tuning"]
-    spec = {"task_type": task, "method": method, "precision": hyper["precision"], "threads": 2, "model": model,
+    spec = {"task_type": task, "method": method, "precision": hyper["precision"], "threads": 2, "device": device, "model": model,
             "dataset": data, "split": [100, 0, 0], "shuffle": False, "sequence_length": hyper["max_len"],
             "packing": hyper["packing"], "max_steps": hyper["steps"], "micro_batch_size": hyper["batch"],
             "gradient_accumulation_steps": hyper["grad_accum"], "save_interval": 10 ** 6, "output_dir": folder + "/out",
@@ -231,7 +231,7 @@ def main():
     p = argparse.ArgumentParser()
     a = p.add_argument
     a("--engine", required=True); a("--peers", required=True); a("--data", required=True); a("--model", required=True)
-    a("--only"); a("--steps", type=int, default=0); a("--files", action="store_true", help="only the artifacts")
+    a("--only"); a("--device", default="cpu"); a("--steps", type=int, default=0); a("--files", action="store_true", help="only the artifacts")
     a = p.parse_args()
     places = {"alpaca_en_demo.json": "sft", "dpo_en_demo.json": "preference", "tinystories_sample_2MiB.txt": "tinystories"}
     if a.files:
@@ -246,7 +246,7 @@ def main():
         data = os.path.join(a.data, places[reference["data"]["file"]], reference["data"]["file"])
         model = os.path.join(a.data, "model_stories260k/hf") if "stories260k" in name else a.model
         with tempfile.TemporaryDirectory() as work:
-            spec = spec_of(reference["hyper"], model, data, work, a.steps)
+            spec = spec_of(reference["hyper"], model, data, work, a.steps, a.device)
             metrics, _ = run(a.engine, spec, work, a.steps)
             compare(name, reference, metrics, work)
             with open(f"/tmp/trainer-{name}.jsonl", "w") as out:

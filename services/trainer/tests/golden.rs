@@ -9,7 +9,7 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anneal_kernels::{Isa, best_isa, use_isa};
 use serde::{Deserialize, Serialize};
@@ -43,7 +43,7 @@ fn cells() -> Vec<[&'static str; 3]> {
 }
 
 fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
+    PathBuf::from("tests/golden")
 }
 
 fn path(cell: [&str; 3]) -> PathBuf {

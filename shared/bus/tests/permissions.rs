@@ -36,7 +36,7 @@ impl Broker {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../infra/nats/nats.conf");
+        let path = "../../infra/nats/nats.conf";
         let store = folder.path().join("store").display().to_string();
         let text = fs::read_to_string(path).unwrap();
         let text = text.replace("port: 4222", &format!("listen: \"127.0.0.1:{port}\""));

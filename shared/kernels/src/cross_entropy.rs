@@ -205,18 +205,42 @@ impl Pass<'_> {
     /// become their gradients.
     fn row(&self, t: usize, logits: &mut [f32], weights: Option<TokenWeights>) -> (f32, bool) {
         let target = self.targets[t] as usize;
-        let max = maximum(logits);
-        let first = logits.iter().position(|&x| x >= max);
-        let log_sum = max + sum_of_exponentials(logits, max).ln();
-        let log_prob = logits[target] - log_sum;
+        let softmax = LogSoftmax::of(logits);
+        let log_prob = softmax.log_prob(logits, target);
+        let is_best = softmax.is_best(logits, target);
         if let Some(weights) = weights {
             let weight = match weights {
                 TokenWeights::Every(weight) => weight,
                 TokenWeights::Each(weights) => weights[t],
             };
-            gradients_of_logits(logits, log_sum, weight, target);
+            gradients_of_logits(logits, softmax.log_sum, weight, target);
         }
-        (log_prob, first == Some(target))
+        (log_prob, is_best)
+    }
+}
+
+/// The softmax of a row of logits: its logarithm is `logit - log_sum`.
+#[derive(Clone, Copy, Debug)]
+pub struct LogSoftmax {
+    max: f32,
+    log_sum: f32,
+}
+
+impl LogSoftmax {
+    /// Reads a row. A NaN in it makes every log-probability NaN.
+    pub fn of(logits: &[f32]) -> Self {
+        let max = maximum(logits);
+        Self { max, log_sum: max + sum_of_exponentials(logits, max).ln() }
+    }
+
+    /// The log-probability of the id.
+    pub fn log_prob(self, logits: &[f32], id: usize) -> f32 {
+        logits[id] - self.log_sum
+    }
+
+    /// Whether the id is the first of those with the highest logit.
+    pub fn is_best(self, logits: &[f32], id: usize) -> bool {
+        logits[id] >= self.max && logits[..id].iter().all(|&logit| logit < self.max)
     }
 }
 
@@ -235,17 +259,22 @@ vectorized! {
 
 vectorized! {
     fn sum_of_exponentials(xs: &[f32], max: f32) -> f32 {
-        let mut lanes = [0.0_f32; 16];
-        let (blocks, rest) = xs.as_chunks::<16>();
-        for block in blocks {
-            for (lane, &x) in lanes.iter_mut().zip(block) {
+        // Sums of f32 over a whole vocabulary would be off in the sixth digit.
+        let mut sum = 0.0_f64;
+        for part in xs.chunks(512) {
+            let mut lanes = [0.0_f32; 16];
+            let (blocks, rest) = part.as_chunks::<16>();
+            for block in blocks {
+                for (lane, &x) in lanes.iter_mut().zip(block) {
+                    *lane += exp(x - max);
+                }
+            }
+            for (lane, &x) in lanes.iter_mut().zip(rest) {
                 *lane += exp(x - max);
             }
+            sum += lanes.iter().map(|&lane| f64::from(lane)).sum::<f64>();
         }
-        for (lane, &x) in lanes.iter_mut().zip(rest) {
-            *lane += exp(x - max);
-        }
-        lanes.iter().sum()
+        sum as f32
     }
 }
 
@@ -380,4 +409,32 @@ fn passed(
         Ok(pass.run(weights, wanted.h, wanted.w.then_some(&mut dw)))
     })?;
     Ok((losses, (dh, dw)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_probabilities_are_those_of_f64() {
+        for n in [1, 5, 16, 100, 1003] {
+            let logits: Vec<f32> = (0..n).map(|index| (index as f32 * 0.37).sin() * 5.0).collect();
+            let softmax = LogSoftmax::of(&logits);
+            let log_sum = logits.iter().map(|&logit| f64::from(logit).exp()).sum::<f64>().ln();
+            for (id, &logit) in logits.iter().enumerate() {
+                let want = f64::from(logit) - log_sum;
+                let got = f64::from(softmax.log_prob(&logits, id));
+                assert!((got - want).abs() < 2e-6 * want.abs().max(1.0), "{id} of {n}: {got} {want}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_of_equals_is_best_and_nan_is_kept() {
+        let logits = [1.0, 3.0, 3.0, f32::NEG_INFINITY];
+        let softmax = LogSoftmax::of(&logits);
+        assert_eq!([0, 1, 2, 3].map(|id| softmax.is_best(&logits, id)), [false, true, false, false]);
+        let broken = [1.0, f32::NAN, 2.0];
+        assert!(LogSoftmax::of(&broken).log_prob(&broken, 0).is_nan());
+    }
 }

@@ -24,6 +24,8 @@ use tile::{Kernel, MOST_ROWS};
 use crate::{
     Compute,
     buffers::{Buffer, scratch},
+    compute::round_bf16,
+    isa::vectorized,
     pool,
 };
 
@@ -234,7 +236,6 @@ impl Work<'_> {
                 }
                 self.tile_column(&left, run, 0..left.panels(self.kernel), &columns, rights);
             }
-            self.finish(&rows, columns, &deep);
         });
     }
 
@@ -295,10 +296,6 @@ impl Work<'_> {
                     self.tile_column(left, run.clone(), row_panels.clone(), &panels, rights);
                 }
             }
-            let rows = self.kernel.rows;
-            let rows = left.rows.start + row_panels.start * rows
-                ..(left.rows.start + row_panels.end * rows).min(left.rows.end);
-            self.finish(&rows, columns, left.deep);
         });
     }
 
@@ -315,6 +312,7 @@ impl Work<'_> {
         let column = panels.start * NR;
         let width = (panels.len() * NR).min(n - column);
         let add = self.target.add || run.start > 0;
+        let done = run.end == self.product.b.k();
         let (cells, deep_cells) = (kernel.cells(run.len()), kernel.cells(left.deep.len()));
         assert!(rights[..panels.len()].iter().all(|right| right.len() >= cells * NR) && column < n);
         let rights = rights.map(<[f32]>::as_ptr);
@@ -344,24 +342,46 @@ impl Work<'_> {
                         std::ptr::copy_nonoverlapping(row.as_ptr(), c.add(r * n), width);
                     }
                 }
+                if done {
+                    Finished { c, stride: n, height, width }.round(self.product.round);
+                }
             }
         }
     }
+}
 
-    /// Rounds finished tiles.
-    fn finish(&self, rows: &Range<usize>, panels: Range<usize>, deep: &Range<usize>) {
-        let n = self.product.b.n();
-        if self.product.round == Compute::F32 || deep.end < self.product.b.k() {
-            return;
+/// A finished tile in the target.
+struct Finished {
+    c: *mut f32,
+    stride: usize,
+    height: usize,
+    width: usize,
+}
+
+impl Finished {
+    /// Rounds it while it is in the first cache.
+    fn round(self, compute: Compute) {
+        match compute {
+            Compute::F32 => {}
+            Compute::Bf16 => round_bf16_rows(self),
+            Compute::F16 => (0..self.height).for_each(|r| compute.round_slice(self.row(r))),
         }
-        let columns = panels.start * NR..(panels.end * NR).min(n);
-        for row in rows.clone() {
-            #[allow(unsafe_code, reason = "the task's own tiles, as a slice")]
-            // SAFETY: these rows and columns belong to this task alone, lie inside the target, and have been written.
-            let part = unsafe {
-                std::slice::from_raw_parts_mut(self.target.c.add(row * n + columns.start), columns.len())
-            };
-            self.product.round.round_slice(part);
+    }
+
+    #[allow(unsafe_code, reason = "a row of the tile as a slice")]
+    #[allow(clippy::mut_from_ref, reason = "the tile is its task's own")]
+    fn row(&self, r: usize) -> &mut [f32] {
+        // SAFETY: whoever made this guarantees rows of finished sums that no other task has; they are looked at one by one.
+        unsafe { std::slice::from_raw_parts_mut(self.c.add(r * self.stride), self.width) }
+    }
+}
+
+vectorized! {
+    fn round_bf16_rows(tile: Finished) {
+        for r in 0..tile.height {
+            for x in tile.row(r) {
+                *x = round_bf16(*x);
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Cross-entropy over the output matrix: losses and gradients without logits for more than a few tokens at a time.
 
-pub use crate::cross_entropy::{TokenLosses, TokenWeights};
+pub use crate::cross_entropy::{LogSoftmax, TokenLosses, TokenWeights};
 use crate::{
     Compute, FrozenLinear, Result,
     cross_entropy::Pass,

@@ -1,12 +1,11 @@
 //! Our decoder: shared beginnings are computed once and kept as keys and values, batches have no padding, logits are
 //! computed only where something is scored.
 
-use anneal_kernels::Segments;
-use anneal_model::{Decoder, GenerateOptions, Generator, KvCache, Tokenizer};
+use anneal_kernels::{Segments, rows::LogSoftmax};
+use anneal_model::{Decoder, GenerateOptions, Generator, Keep, KvCache, Tokenizer};
 use candle_core::Tensor;
 use rayon::prelude::*;
 
-use super::log_softmax::Row;
 use super::prefix::shared;
 use super::{Answer, Answers, Prompt, Score, Scorer, TokenRequest};
 use crate::engine::error::{Error, Result};
@@ -80,7 +79,10 @@ impl Candle {
             let lengths: Vec<usize> = batch.iter().map(|row| row[0].input.len()).collect();
             let tokens: Vec<u32> = batch.iter().flat_map(|row| row[0].input.iter().copied()).collect();
             let segments = Segments::new(&lengths).map_err(failed)?;
-            let hidden_td = self.decoder.hidden(&tokens, &segments, None).map_err(failed)?;
+            let recorded = self.decoder.record(&tokens, &segments, None, Keep::Nothing);
+            let (hidden, _) = recorded.map_err(failed)?;
+            let shape = (tokens.len(), self.decoder.config().hidden_size);
+            let hidden_td = Tensor::from_vec(hidden, shape, self.decoder.device()).map_err(failed)?;
             let mut wanted = Wanted::default();
             let mut offset = 0;
             for (index, row) in batch.iter().enumerate() {
@@ -181,9 +183,10 @@ impl Candle {
                 .par_chunks(vocabulary)
                 .zip(chunk)
                 .map(|(logits, (_, targets))| {
-                    let row = Row::new(logits);
+                    let softmax = LogSoftmax::of(logits);
                     let one = |target: &Target| {
-                        (*target, row.log_probability(logits, target.id), row.best == target.id)
+                        let id = target.id as usize;
+                        (*target, softmax.log_prob(logits, id), softmax.is_best(logits, id))
                     };
                     targets.iter().map(one).collect()
                 })

@@ -2,7 +2,6 @@
 
 mod candle;
 mod encode;
-mod log_softmax;
 mod onnxruntime;
 mod open;
 mod prefix;

@@ -1,10 +1,10 @@
 //! A compiled model in ONNX Runtime. Rows and prompts go one by one: its products may round otherwise in another batch,
 //! and a score must not depend on its neighbours. For the same reason nothing is shared between rows.
 
+use anneal_kernels::rows::LogSoftmax;
 use anneal_model::{Continuation, Sampler, Tokenizer};
 use anneal_onnx::{Logits, Session, State};
 
-use super::log_softmax::Row;
 use super::prefix::shared;
 use super::{Answer, Answers, Prompt, Score, Scorer, TokenRequest};
 use crate::engine::error::{Error, Result};
@@ -77,9 +77,9 @@ fn read<'a>(request: &TokenRequest, logits: impl Fn(usize) -> &'a [f32]) -> Scor
     let mut score = Score { sum: 0.0, greedy: true };
     for (place, id) in request.targets.iter().enumerate() {
         let scores = logits(request.first_scored() + place);
-        let row = Row::new(scores);
-        score.sum += f64::from(row.log_probability(scores, *id));
-        score.greedy &= row.best == *id;
+        let (softmax, id) = (LogSoftmax::of(scores), *id as usize);
+        score.sum += f64::from(softmax.log_prob(scores, id));
+        score.greedy &= softmax.is_best(scores, id);
     }
     score
 }
