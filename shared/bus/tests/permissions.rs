@@ -3,7 +3,6 @@
 
 use std::{
     fs,
-    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };

@@ -1,7 +1,7 @@
 //! The shared development files, where they are present: every row of each reads as its kind.
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anneal_datasets::{Kind, Records, ValidateOptions, validate};
 

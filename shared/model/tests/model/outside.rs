@@ -1,6 +1,6 @@
 //! Files that lie beside the project on development machines and nowhere else.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 fn workspace() -> PathBuf {
     std::path::absolute("../..").unwrap()
