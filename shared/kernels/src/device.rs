@@ -24,7 +24,14 @@ pub fn device(name: &str) -> Result<Device> {
 fn cuda(index: usize) -> Result<Device> {
     match Device::new_cuda(index) {
         Ok(device) => Ok(device),
-        Err(error) => refuse("device", format!("`cuda:{index}` does not open: {error}")),
+        Err(error) => {
+            // What candle says may have a backtrace below it.
+            let reason = error.to_string();
+            refuse(
+                "device",
+                format!("`cuda:{index}` does not open: {}", reason.lines().next().unwrap_or_default()),
+            )
+        }
     }
 }
 

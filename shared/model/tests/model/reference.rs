@@ -40,9 +40,11 @@ fn smollm2_before_training() {
             eprintln!("{file} row {row}: {got} {want}");
             // bf16 moves the loss of each token by a few hundredths either way, in the reference as here: logits of 16 to 32 are
             // rounded to steps of 0.125. Three standard deviations of the difference of two such sums.
+            // In fp32 the reference's cross-entropy sums a vocabulary of exponentials in f32: 1.5e-5 a token too low.
+            let tokens = mask.iter().sum::<u64>() as f64;
             let tolerance = match compute {
-                Compute::F32 => 1e-5 * want,
-                _ => 3.0 * (2.0_f64.sqrt() * 0.04) * (mask.iter().sum::<u64>() as f64).sqrt(),
+                Compute::F32 => 1e-5 * want + 2e-5 * tokens,
+                _ => 3.0 * (2.0_f64.sqrt() * 0.04) * tokens.sqrt(),
             };
             assert!((got - want).abs() < tolerance, "{file} row {row}: {got}, not {want}");
         }
