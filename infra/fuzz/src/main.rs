@@ -32,14 +32,14 @@ fn target(kind: &str) -> Target {
             check: checks::check_safetensors,
             seeds: vec![seeds::safetensors(seeds::SAFETENSORS_HEADER.as_bytes())],
         },
-        "sentencepiece" => {
-            Target { check: checks::check_sentencepiece, seeds: vec![seeds::sentencepiece()] }
-        }
+        "sentencepiece" => Target { check: checks::check_sentencepiece, seeds: vec![seeds::sentencepiece()] },
         "template" => Target {
             check: checks::check_template,
             seeds: seeds::TEMPLATES.iter().map(|template| template.as_bytes().to_vec()).collect(),
         },
-        "rows" => Target { check: check_rows, seeds: ROWS.iter().map(|row| row.as_bytes().to_vec()).collect() },
+        "rows" => {
+            Target { check: check_rows, seeds: ROWS.iter().map(|row| row.as_bytes().to_vec()).collect() }
+        }
         other => panic!("{other:?} is not one of gguf, safetensors, sentencepiece, template and rows"),
     }
 }
