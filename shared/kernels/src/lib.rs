@@ -26,6 +26,7 @@ mod gemm;
 mod half_precision;
 mod isa;
 mod linear;
+mod log_softmax;
 mod mapped;
 mod nf4;
 mod norm;

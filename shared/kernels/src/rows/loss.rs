@@ -1,6 +1,7 @@
 //! Cross-entropy over the output matrix: losses and gradients without logits for more than a few tokens at a time.
 
-pub use crate::cross_entropy::{LogSoftmax, TokenLosses, TokenWeights};
+pub use crate::cross_entropy::{TokenLosses, TokenWeights};
+pub use crate::log_softmax::LogSoftmax;
 use crate::{
     Compute, FrozenLinear, Result,
     cross_entropy::Pass,
