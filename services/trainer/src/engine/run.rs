@@ -172,7 +172,8 @@ fn load(plan: Plan, corpus: Corpus, source: &Source, output: &mut Output) -> Res
         decoder.set_trainable(&tensors).map_err(Error::model("lora.initial_adapter"))?;
     }
     let bytes = decoder.weight_bytes();
-    output.log(Level::Info, format!("the weights take {:.1} MB", bytes as f64 / 1e6));
+    let place = if decoder.device().is_cpu() { "the CPU" } else { "a CUDA device" };
+    output.log(Level::Info, format!("the weights take {:.1} MB, on {place}", bytes as f64 / 1e6));
     if plan.spec.method != Method::Full && decoder.trainable().is_empty() {
         return Err(Error::spec("lora.target_modules", "no linear of this model is adapted"));
     }

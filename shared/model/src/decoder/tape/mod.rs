@@ -1,8 +1,8 @@
 //! The training pass of a decoder: a forward pass that keeps what the backward pass needs, and the backward pass.
 //!
-//! What follows is the CPU's; other devices go through candle's graph ([`super::graph`]). On the CPU the order of the operations is the decoder's own, so no graph is built: gradients of weights are added straight to their
-//! sums ([`Gradients`]), activations are kept in the compute format, and norms and products of two activations are computed
-//! again instead of being kept.
+//! What follows is the CPU's; other devices go through candle's graph ([`super::graph`]). On the CPU the order of the operations is
+//! the decoder's own, so no graph is built: gradients of weights are added straight to their sums ([`Gradients`]), activations are
+//! kept in the compute format, and norms and products of two activations are computed again instead of being kept.
 
 mod gradients;
 mod layer;
