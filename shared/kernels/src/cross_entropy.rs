@@ -14,6 +14,7 @@ use crate::{
     isa::vectorized,
     log_softmax::LogSoftmax,
     pool::in_pool,
+    scores::{Asked, score},
     slices::{floats, on_cpu, stored, tensor, with_floats},
 };
 
@@ -156,20 +157,45 @@ pub struct TokenLosses {
 }
 
 impl Pass<'_> {
-    /// Losses, and with `weights` the gradient of `h` (empty unless wanted) and of `w`, which is added to `dw`.
-    pub(crate) fn run(
+    /// The tokens that have a target.
+    fn kept(&self) -> Vec<usize> {
+        (0..self.targets.len()).filter(|&t| self.targets[t] != IGNORE).collect()
+    }
+
+    /// Their hidden states.
+    fn rows(&self, kept: &[usize]) -> Vec<f32> {
+        let d = self.ahead.k();
+        kept.iter().flat_map(|&t| &self.h[t * d..][..d]).copied().collect()
+    }
+
+    /// The losses.
+    pub(crate) fn losses(&self) -> TokenLosses {
+        let kept = self.kept();
+        let asked: Vec<Asked> =
+            kept.iter().enumerate().map(|(row, &t)| Asked { row, id: self.targets[t] }).collect();
+        let h = self.rows(&kept);
+        let scored = score(Matrix::new(&h, kept.len(), self.ahead.k()), self.ahead, &asked, self.compute);
+        let mut losses = TokenLosses { log_probs: vec![0.0; self.targets.len()], correct: 0 };
+        for (t, scored) in kept.into_iter().zip(scored) {
+            losses.log_probs[t] = scored.log_prob;
+            losses.correct += usize::from(scored.is_best);
+        }
+        losses
+    }
+
+    /// The losses and, with these weights, the gradient of `h` (empty unless wanted) and of `w`, which is added to `dw`.
+    pub(crate) fn gradients(
         &self,
-        weights: Option<TokenWeights>,
+        weights: TokenWeights,
         want_h: bool,
         mut dw: Option<&mut [f32]>,
     ) -> (TokenLosses, Vec<f32>) {
         let (t, d, v) = (self.targets.len(), self.ahead.k(), self.ahead.n());
         let mut losses = TokenLosses { log_probs: vec![0.0; t], correct: 0 };
         let mut dh_td = vec![0.0; if want_h { t * d } else { 0 }];
-        let kept: Vec<usize> = (0..t).filter(|&t| self.targets[t] != IGNORE).collect();
-        for rows in kept.chunks(CHUNK) {
+        for rows in self.kept().chunks(CHUNK) {
             let n = rows.len();
-            let h: Vec<f32> = rows.iter().flat_map(|&t| &self.h[t * d..][..d]).copied().collect();
+            let h = self.rows(rows);
             let mut logits = self.product(Matrix::new(&h, n, d), self.ahead).compute();
             let fates = in_pool(|| {
                 let rows = rows.par_iter().zip(logits.par_chunks_mut(v));
@@ -199,23 +225,18 @@ impl Pass<'_> {
     fn product<'a>(&self, a: Matrix<'a>, b: &'a dyn Panels) -> Product<'a> {
         Product { a, a_round: self.compute, b, round: self.compute }
     }
-}
 
-impl Pass<'_> {
-    /// One token: `log p` of its target and whether that has the highest logit (the first of equals); with weights the logits
-    /// become their gradients.
-    fn row(&self, t: usize, logits: &mut [f32], weights: Option<TokenWeights>) -> (f32, bool) {
+    /// One token: `log p` of its target and whether that has the highest logit (the first of equals); the logits become their
+    /// gradients.
+    fn row(&self, t: usize, logits: &mut [f32], weights: TokenWeights) -> (f32, bool) {
         let target = self.targets[t] as usize;
         let softmax = LogSoftmax::of(logits);
-        let log_prob = softmax.log_prob(logits, target);
-        let is_best = softmax.is_best(logits, target);
-        if let Some(weights) = weights {
-            let weight = match weights {
-                TokenWeights::Every(weight) => weight,
-                TokenWeights::Each(weights) => weights[t],
-            };
-            gradients_of_logits(logits, softmax.log_sum, weight, target);
-        }
+        let (log_prob, is_best) = (softmax.log_prob(logits[target]), softmax.is_best(target));
+        let weight = match weights {
+            TokenWeights::Every(weight) => weight,
+            TokenWeights::Each(weights) => weights[t],
+        };
+        gradients_of_logits(logits, softmax.log_sum, weight, target);
         (log_prob, is_best)
     }
 }
@@ -312,7 +333,7 @@ impl CustomOp2 for LogProbs {
         let packed = PackedWeight::new(Matrix::new(w, w.len() / d, d), self.compute);
         let back = TransposedPanels(&packed);
         let pass = Pass { h, ahead: &packed, back: &back, targets: &self.targets, compute: self.compute };
-        Ok(stored(pass.run(None, false, None).0.log_probs, t))
+        Ok(stored(pass.losses().log_probs, t))
     }
 
     fn bwd(
@@ -348,7 +369,10 @@ fn passed(
     let (losses, dh) = with_floats(h_td, |h| {
         let back = TransposedPanels(&packed);
         let pass = Pass { h, ahead: &packed, back: &back, targets, compute };
-        Ok(pass.run(weights, wanted.h, wanted.w.then_some(&mut dw)))
+        Ok(match weights {
+            Some(weights) => pass.gradients(weights, wanted.h, wanted.w.then_some(&mut dw)),
+            None => (pass.losses(), Vec::new()),
+        })
     })?;
     Ok((losses, (dh, dw)))
 }

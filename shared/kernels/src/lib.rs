@@ -35,6 +35,7 @@ mod rms_norm;
 mod rope;
 mod round;
 pub mod rows;
+mod scores;
 mod segments;
 mod shared_slice;
 mod slices;

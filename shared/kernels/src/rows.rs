@@ -12,7 +12,7 @@ mod weight;
 pub use attention::AttentionRows;
 pub use elementwise::{add, add_bias, add_scaled, column_sums, multiply, scaled};
 pub use kept::Kept;
-pub use loss::{LogSoftmax, OutputMatrix, TokenLosses, TokenWeights};
+pub use loss::{Asked, LogSoftmax, OutputMatrix, Scored, TokenLosses, TokenWeights};
 pub use weight::{WeightRows, weight_gradient};
 
 pub use crate::{

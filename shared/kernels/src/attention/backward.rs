@@ -4,10 +4,11 @@
 
 use super::{
     forward::{Heads, KEYS, Numerics, QUERIES},
-    softmax::{causal_limits, score_gradients},
+    softmax::{Scores, causal_limits, score_gradients},
 };
 use crate::{
     Compute, Segments,
+    buffers::Aligned,
     gemm::{BlockProduct, Matrix, NR, pack_columns, pack_rows, panel_cells},
     pool,
     rms_norm::dot,
@@ -91,10 +92,11 @@ struct Segment<'a> {
 }
 
 /// A block of keys, packed for the three products it is the right operand of.
+#[derive(Default)]
 struct KeyBlock {
-    keys_t: Vec<f32>,
-    values_t: Vec<f32>,
-    keys: Vec<f32>,
+    keys_t: Aligned,
+    values_t: Aligned,
+    keys: Aligned,
 }
 
 impl<'a> Segment<'a> {
@@ -111,7 +113,7 @@ impl<'a> Segment<'a> {
         let blocks = (0..len).step_by(KEYS).map(|from| {
             let range = from..(from + KEYS).min(len);
             let (k, v) = (k.row_range(range.clone()), v.row_range(range));
-            let mut block = KeyBlock { keys_t: Vec::new(), values_t: Vec::new(), keys: Vec::new() };
+            let mut block = KeyBlock::default();
             pack_columns(k.t(), numerics.compute, &mut block.keys_t);
             pack_columns(v.t(), numerics.compute, &mut block.values_t);
             pack_columns(k, numerics.compute, &mut block.keys);
@@ -130,34 +132,40 @@ impl<'a> Segment<'a> {
         let (deltas, grad) = self.deltas(head, range.clone());
         let grad = Matrix::new(&grad, rows, k);
         let (compute, round) = (self.numerics.compute, self.numerics.inner());
-        let [mut q_left, mut grad_left, mut q_right, mut grad_right] = [const { Vec::new() }; 4];
+        let [mut q_left, mut grad_left, mut q_right, mut grad_right] = <[Aligned; 4]>::default();
         pack_rows(q, compute, &mut q_left);
         pack_rows(grad, compute, &mut grad_left);
         pack_columns(q, compute, &mut q_right);
         pack_columns(grad, compute, &mut grad_right);
-        let (mut scores, mut dp) = ([0.0_f32; QUERIES * KEYS], [0.0_f32; QUERIES * KEYS]);
-        let mut left = Vec::new();
+        let (mut scores, mut dp) = (Scores([[0.0; KEYS]; QUERIES]), Scores([[0.0; KEYS]; QUERIES]));
+        let mut left = Aligned::default();
         for (block, from) in self.blocks.iter().zip((0..query + rows).step_by(KEYS)) {
             let held = KEYS.min(self.len - from);
             let (panels, b_stride) = (held.div_ceil(NR), panel_cells(k, round));
             BlockProduct { a: &q_left, rows, k, b: &block.keys_t, b_stride, panels, add: false, round }
-                .run(&mut scores, KEYS);
+                .run(scores.0.as_flattened_mut(), KEYS);
             BlockProduct { a: &grad_left, rows, k, b: &block.values_t, b_stride, panels, add: false, round }
-                .run(&mut dp, KEYS);
+                .run(dp.0.as_flattened_mut(), KEYS);
             for (r, limit) in causal_limits(query + 1, rows, from).enumerate() {
                 let log_sum = self.saved.log_sums[(range.start + r) * heads.h + head];
-                let at = r * KEYS..(r + 1) * KEYS;
-                let (scores, dp) = (&mut scores[at.clone()], &mut dp[at]);
-                score_gradients(scores, dp, limit, self.numerics.scale, log_sum, deltas[r]);
+                score_gradients(
+                    &mut scores.0[r],
+                    &mut dp.0[r],
+                    limit,
+                    self.numerics.scale,
+                    log_sum,
+                    deltas[r],
+                );
             }
+            let (scores, dp) = (scores.0.as_flattened(), dp.0.as_flattened());
             let view = |data| Matrix { data, rows, cols: held, row_stride: KEYS, col_stride: 1 };
             let (keys, panels, b_stride) = (from * c..(from + held) * c, c / NR, panel_cells(rows, round));
-            for (weights, b, sum) in [(&scores, &grad_right, &mut self.dv), (&dp, &q_right, &mut self.dk)] {
+            for (weights, b, sum) in [(scores, &grad_right, &mut self.dv), (dp, &q_right, &mut self.dk)] {
                 pack_rows(view(weights).t(), round, &mut left);
                 BlockProduct { a: &left, rows: held, k: rows, b, b_stride, panels, add: true, round }
                     .run(&mut sum[keys.clone()], c);
             }
-            pack_rows(view(&dp), round, &mut left);
+            pack_rows(view(dp), round, &mut left);
             let b_stride = panel_cells(held, round);
             BlockProduct { a: &left, rows, k: held, b: &block.keys, b_stride, panels, add: true, round }
                 .run(&mut dq_nc[query * c..(query + rows) * c], c);

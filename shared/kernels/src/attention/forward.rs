@@ -3,9 +3,10 @@
 //! Blocks of keys are counted from the sequence's first key and a row's own block never depends on other rows, so a query gets the
 //! same bits alone over a cache as among all queries of its sequence.
 
-use super::softmax::{causal_limits, rescale_row, weigh_row};
+use super::softmax::{Running, Scores, causal_limits, rescale_row};
 use crate::{
     Compute,
+    buffers::Aligned,
     gemm::{BlockProduct, Matrix, NR, pack_columns, pack_rows, panel_cells},
     pool,
     shared_slice::SharedSlice,
@@ -63,9 +64,9 @@ impl Numerics {
 /// Keys and values of one head of one sequence, block after block.
 struct PackedHead {
     /// `kᵀ` of each block of keys.
-    keys: Vec<Vec<f32>>,
+    keys: Vec<Aligned>,
     /// `v` of each block.
-    values: Vec<Vec<f32>>,
+    values: Vec<Aligned>,
 }
 
 struct Task {
@@ -118,7 +119,7 @@ fn pack_head(k: Matrix, v: Matrix, compute: Compute) -> PackedHead {
     let (mut keys, mut values) = (Vec::new(), Vec::new());
     for from in (0..k.rows).step_by(KEYS) {
         let range = from..(from + KEYS).min(k.rows);
-        let (mut key, mut value) = (Vec::new(), Vec::new());
+        let (mut key, mut value) = (Aligned::default(), Aligned::default());
         pack_columns(k.row_range(range.clone()).t(), compute, &mut key);
         pack_columns(v.row_range(range), compute, &mut value);
         keys.push(key);
@@ -140,39 +141,43 @@ fn query_block(s: &Sequence, heads: Heads, numerics: Numerics, packed: &PackedHe
     let keys = s.k.len() / (heads.k * heads.c);
     let rows = QUERIES.min(q.rows - task.query);
     let inner = numerics.inner();
-    let mut left = Vec::new();
+    let mut left = Aligned::default();
     pack_rows(q.row_range(task.query..task.query + rows), numerics.compute, &mut left);
     let first_limit = keys - q.rows + task.query + 1;
     let mut out = vec![0.0; rows * c];
-    let mut scores = [0.0_f32; QUERIES * KEYS];
-    let (mut maxima, mut sums) = ([f32::NEG_INFINITY; QUERIES], [0.0_f32; QUERIES]);
-    let mut weights = Vec::new();
+    let mut scores = Scores([[0.0; KEYS]; QUERIES]);
+    let mut running = Running::new();
+    let mut weights = Aligned::default();
     for (block, (key, value)) in packed.keys.iter().zip(&packed.values).enumerate() {
         let from = block * KEYS;
         if from >= first_limit + rows - 1 {
             break;
         }
         let held = KEYS.min(keys - from);
-        let (b, panels) = (key.as_slice(), held.div_ceil(NR));
+        let (b, panels) = (&**key, held.div_ceil(NR));
         let k = heads.c;
         let b_stride = panel_cells(k, inner);
         BlockProduct { a: &left, rows, k, b, b_stride, panels, add: false, round: inner }
-            .run(&mut scores, KEYS);
-        for (r, limit) in causal_limits(first_limit, rows, from).enumerate() {
-            let row = &mut scores[r * KEYS..(r + 1) * KEYS];
-            let kept = weigh_row(row, limit.min(held), numerics.scale, &mut maxima[r], &mut sums[r]);
-            rescale_row(&mut out[r * c..(r + 1) * c], kept);
+            .run(scores.0.as_flattened_mut(), KEYS);
+        let mut limits = [0; QUERIES];
+        for (limit, seen) in limits.iter_mut().zip(causal_limits(first_limit, rows, from)) {
+            *limit = seen.min(held);
         }
-        let p = Matrix { data: &scores, rows, cols: held, row_stride: KEYS, col_stride: 1 };
+        running.weigh(&mut scores, &limits[..rows], numerics.scale);
+        for (out, kept) in out.chunks_mut(c).zip(running.kept) {
+            rescale_row(out, kept);
+        }
+        let p = Matrix { data: scores.0.as_flattened(), rows, cols: held, row_stride: KEYS, col_stride: 1 };
         pack_rows(p, inner, &mut weights);
         let (panels, b_stride) = (c / NR, panel_cells(held, inner));
         BlockProduct { a: &weights, rows, k: held, b: value, b_stride, panels, add: true, round: inner }
             .run(&mut out, c);
     }
-    for (r, out) in out.chunks_mut(c).enumerate() {
-        rescale_row(out, 1.0 / sums[r]);
+    let mut sums = Vec::with_capacity(rows);
+    for (out, (max, sum)) in out.chunks_mut(c).zip(running.maxima.iter().zip(running.sums)) {
+        rescale_row(out, 1.0 / sum);
         numerics.compute.round_slice(out);
-        sums[r] = maxima[r] + sums[r].ln();
+        sums.push(max + sum.ln());
     }
-    Block { out, sums: sums[..rows].to_vec() }
+    Block { out, sums }
 }

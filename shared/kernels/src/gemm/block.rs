@@ -5,22 +5,22 @@ use super::{
     pack::pack_left,
     tile::{Kernel, NR},
 };
-use crate::Compute;
+use crate::{Compute, buffers::Aligned};
 
 /// Packs all rows of `a` as a left operand, rounded.
-pub(crate) fn pack_rows(a: Matrix, round: Compute, out: &mut Vec<f32>) {
+pub(crate) fn pack_rows(a: Matrix, round: Compute, out: &mut Aligned) {
     let kernel = Kernel::of(round);
     let panel = kernel.cells(a.cols) * kernel.rows;
-    out.resize(a.rows.div_ceil(kernel.rows) * panel, 0.0);
+    out.resize(a.rows.div_ceil(kernel.rows) * panel);
     for (index, out) in out.chunks_mut(panel).enumerate() {
         pack_left(kernel, a, round, index, 0..a.cols, out);
     }
 }
 
 /// Packs all columns of `b` as a right operand, rounded.
-pub(crate) fn pack_columns(b: Matrix, round: Compute, out: &mut Vec<f32>) {
+pub(crate) fn pack_columns(b: Matrix, round: Compute, out: &mut Aligned) {
     let panel = panel_cells(b.rows, round);
-    out.resize(b.cols.div_ceil(NR) * panel, 0.0);
+    out.resize(b.cols.div_ceil(NR) * panel);
     let paired = Kernel::of(round).depth == 2;
     let b = Strided { matrix: b, round };
     for (index, out) in out.chunks_mut(panel).enumerate() {

@@ -10,6 +10,7 @@ mod amx;
 mod block;
 mod pack;
 mod packed;
+mod parts;
 mod tile;
 mod transpose;
 
@@ -125,7 +126,7 @@ impl Product<'_> {
             return vec![0.0; len];
         }
         let mut c: Vec<f32> = Vec::with_capacity(len);
-        self.run(kernel, Target { c: c.as_mut_ptr(), add: false });
+        self.run(kernel, Target { c: c.as_mut_ptr(), stride: self.b.n(), origin: 0, add: false });
         #[allow(unsafe_code, reason = "the kernel has written what a zeroing pass would only write twice")]
         // SAFETY: `run` writes every one of the `rows · n` elements when it does not add.
         unsafe {
@@ -137,7 +138,8 @@ impl Product<'_> {
     /// Adds the result to `c`.
     pub(crate) fn add_to(&self, c: &mut [f32]) {
         assert_eq!(c.len(), self.a.rows * self.b.n());
-        self.run(Kernel::of(self.a_round), Target { c: c.as_mut_ptr(), add: true });
+        let target = Target { c: c.as_mut_ptr(), stride: self.b.n(), origin: 0, add: true };
+        self.run(Kernel::of(self.a_round), target);
     }
 
     fn run(&self, kernel: &'static Kernel, target: Target) {
@@ -169,6 +171,10 @@ impl Product<'_> {
 #[derive(Clone, Copy)]
 struct Target {
     c: *mut f32,
+    /// From a row to the next.
+    stride: usize,
+    /// What an element's place in the whole result is too far for `c`, where that is a part of it.
+    origin: usize,
     add: bool,
 }
 
@@ -308,7 +314,7 @@ impl Work<'_> {
         panels: &Range<usize>,
         rights: [&[f32]; 2],
     ) {
-        let (n, kernel) = (self.product.b.n(), self.kernel);
+        let (n, stride, kernel) = (self.product.b.n(), self.target.stride, self.kernel);
         let column = panels.start * NR;
         let width = (panels.len() * NR).min(n - column);
         let add = self.target.add || run.start > 0;
@@ -325,25 +331,25 @@ impl Work<'_> {
             let tile = kernel.tile(height, panels.len());
             #[allow(unsafe_code, reason = "the tile kernels take pointers")]
             // SAFETY: the panels hold `cells` groups (sliced and asserted above). The tile's rows and columns lie inside the
-            // target's `rows · n` elements, and no other task has them; a narrow tile goes through `edge`.
+            // target's elements, and no other task has them; a narrow tile goes through `edge`.
             unsafe {
-                let c = self.target.c.add(row * n + column);
+                let c = self.target.c.add(row * stride + column - self.target.origin);
                 if width == panels.len() * NR {
-                    tile(height, cells, a.as_ptr(), rights, c, n, add);
+                    tile(height, cells, a.as_ptr(), rights, c, stride, add);
                 } else {
                     let mut edge = [0.0_f32; MOST_ROWS * 2 * NR];
                     if add {
                         for (r, row) in edge.chunks_mut(2 * NR).enumerate().take(height) {
-                            std::ptr::copy_nonoverlapping(c.add(r * n), row.as_mut_ptr(), width);
+                            std::ptr::copy_nonoverlapping(c.add(r * stride), row.as_mut_ptr(), width);
                         }
                     }
                     tile(height, cells, a.as_ptr(), rights, edge.as_mut_ptr(), 2 * NR, add);
                     for (r, row) in edge.chunks(2 * NR).enumerate().take(height) {
-                        std::ptr::copy_nonoverlapping(row.as_ptr(), c.add(r * n), width);
+                        std::ptr::copy_nonoverlapping(row.as_ptr(), c.add(r * stride), width);
                     }
                 }
                 if done {
-                    Finished { c, stride: n, height, width }.round(self.product.round);
+                    Finished { c, stride, height, width }.round(self.product.round);
                 }
             }
         }

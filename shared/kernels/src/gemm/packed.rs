@@ -9,7 +9,12 @@ use super::{
     pack::{pack, pair_up},
     tile::NR,
 };
-use crate::{Compute, buffers::scratch, isa::vectorized, pool};
+use crate::{
+    Compute,
+    buffers::{Aligned, scratch},
+    isa::vectorized,
+    pool,
+};
 
 /// `wᵀ` of a weight `w_oi`, as panels of [`NR`] outputs: `[o / NR][i][NR]`, missing outputs 0; bf16 in cells of two neighbouring
 /// inputs, `[o / NR][i / 2][NR]`.
@@ -22,9 +27,9 @@ pub(crate) struct PackedWeight {
 
 #[derive(Debug)]
 enum Values {
-    F32(Vec<f32>),
+    F32(Aligned),
     /// Two bf16 in the bits of each f32, the even input in the low half.
-    Bf16(Vec<f32>),
+    Bf16(Aligned),
     F16(Vec<f16>),
 }
 
@@ -39,12 +44,12 @@ impl PackedWeight {
         };
         let values = match compute {
             Compute::F32 => {
-                let mut values = vec![0.0; panels * NR * i];
+                let mut values = Aligned::zeros(panels * NR * i);
                 pool::parts(true, &mut values, NR * i, fill);
                 Values::F32(values)
             }
             Compute::Bf16 => {
-                let mut values = vec![0.0; panels * NR * i.div_ceil(2)];
+                let mut values = Aligned::zeros(panels * NR * i.div_ceil(2));
                 pool::parts(true, &mut values, NR * i.div_ceil(2), |index, pairs| {
                     let mut panel = scratch(NR * i);
                     fill(index, &mut panel);

@@ -5,7 +5,7 @@
 
 use anneal_kernels::{
     Segments, linear_log_probs_composed,
-    rows::{TokenLosses, TokenWeights},
+    rows::{Asked, LogSoftmax, Scored, TokenLosses, TokenWeights},
 };
 use candle_core::{Tensor, Var};
 
@@ -152,6 +152,28 @@ pub(super) fn losses(
     Ok((losses, dhidden))
 }
 
+/// Log-probabilities of ids after the `picked` rows of hidden states `[t, d]`; an id's row counts among the picked ones.
+pub(super) fn score(
+    decoder: &Decoder,
+    hidden_td: &Tensor,
+    picked: &[u32],
+    asked: &[Asked],
+) -> Result<Vec<Scored>> {
+    let mut scored = Vec::with_capacity(asked.len());
+    for (rows, first) in picked.chunks(LOGIT_ROWS).zip((0..).step_by(LOGIT_ROWS)) {
+        let rows_n = Tensor::from_slice(rows, rows.len(), hidden_td.device())?;
+        let logits_nv = decoder.logits(&hidden_td.index_select(&rows_n, 0)?)?.to_vec2::<f32>()?;
+        let softmaxes: Vec<LogSoftmax> = logits_nv.iter().map(|logits| LogSoftmax::of(logits)).collect();
+        let of_rows = asked.iter().filter(|asked| (first..first + rows.len()).contains(&asked.row));
+        scored.extend(of_rows.map(|asked| {
+            let (row, id) = (asked.row - first, asked.id as usize);
+            let logit = logits_nv[row].get(id).copied().unwrap_or(f32::NAN);
+            Scored { log_prob: softmaxes[row].log_prob(logit), is_best: softmaxes[row].is_best(id) }
+        }));
+    }
+    Ok(scored)
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
@@ -217,5 +239,26 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_graph_gives_the_kernels_scores() {
+        let ids: Vec<u32> = (0..17).map(|n| 3 + n * 37 % 300).collect();
+        let decoder = tiny(WeightMode::Frozen);
+        let hidden_td = decoder.hidden(&ids, &Segments::new(&[17]).unwrap(), None).unwrap();
+        let vocabulary = decoder.config().vocab_size as u32;
+        let asked: Vec<Asked> =
+            [(0, 5), (0, 300), (3, vocabulary), (16, 1)].map(|(row, id)| Asked { row, id }).to_vec();
+        let packed: Vec<Asked> =
+            asked.iter().zip([0, 0, 1, 2]).map(|(asked, row)| Asked { row, ..*asked }).collect();
+        let kernels = decoder.score(&hidden_td, &asked).unwrap();
+        let graph = score(&decoder, &hidden_td, &[0, 3, 16], &packed).unwrap();
+        assert_eq!(kernels.len(), graph.len());
+        for (kernels, graph) in kernels.iter().zip(graph) {
+            let alike = (kernels.log_prob - graph.log_prob).abs() < 1e-5;
+            assert!(alike || (kernels.log_prob.is_nan() && graph.log_prob.is_nan()), "{kernels:?} {graph:?}");
+            assert_eq!(kernels.is_best, graph.is_best);
+        }
+        assert!(kernels[2].log_prob.is_nan() && !kernels[0].log_prob.is_nan());
     }
 }

@@ -1,10 +1,9 @@
 //! Our decoder: shared beginnings are computed once and kept as keys and values, batches have no padding, logits are
 //! computed only where something is scored.
 
-use anneal_kernels::{Segments, rows::LogSoftmax};
+use anneal_kernels::{Segments, rows::Asked};
 use anneal_model::{Decoder, GenerateOptions, Generator, Keep, KvCache, Tokenizer};
 use candle_core::Tensor;
-use rayon::prelude::*;
 
 use super::prefix::shared;
 use super::{Answer, Answers, Prompt, Score, Scorer, TokenRequest};
@@ -15,8 +14,6 @@ use crate::engine::prompts::Stops;
 const BATCH_TOKENS: usize = 2048;
 /// Bytes of keys and values that one batch may hold.
 const CACHE_BYTES: usize = 256 << 20;
-/// Logits computed at a time.
-const LOGITS: usize = 8 << 20;
 /// Most prompts continued together.
 const PROMPTS: usize = 32;
 
@@ -165,35 +162,17 @@ impl Candle {
         self.read(&hidden_td, wanted, board)
     }
 
-    /// Logits of the wanted positions, a few rows at a time.
     fn read(&self, hidden_td: &Tensor, wanted: Wanted, board: &mut Board) -> Result<()> {
-        let vocabulary = self.decoder.config().vocab_size;
-        let positions: Vec<(u32, Vec<Target>)> = wanted.0.into_iter().collect();
-        for chunk in positions.chunks((LOGITS / vocabulary).max(1)) {
-            let indices: Vec<u32> = chunk.iter().map(|(position, _)| *position).collect();
-            let count = indices.len();
-            let indices = Tensor::from_vec(indices, count, hidden_td.device()).map_err(failed)?;
-            let picked_td = hidden_td.index_select(&indices, 0).map_err(failed)?;
-            let logits = self
-                .decoder
-                .logits(&picked_td)
-                .and_then(|logits_tv| Ok(logits_tv.flatten_all()?.to_vec1::<f32>()?));
-            let logits = logits.map_err(failed)?;
-            let read: Vec<Vec<(Target, f32, bool)>> = logits
-                .par_chunks(vocabulary)
-                .zip(chunk)
-                .map(|(logits, (_, targets))| {
-                    let softmax = LogSoftmax::of(logits);
-                    let one = |target: &Target| {
-                        let id = target.id as usize;
-                        (*target, softmax.log_prob(logits, id), softmax.is_best(logits, id))
-                    };
-                    targets.iter().map(one).collect()
-                })
-                .collect();
-            for (target, value, greedy) in read.into_iter().flatten() {
-                board.put(target, value, greedy);
-            }
+        let targets: Vec<(u32, Target)> = wanted
+            .0
+            .into_iter()
+            .flat_map(|(position, targets)| targets.into_iter().map(move |target| (position, target)))
+            .collect();
+        let ask = |(position, target): &(u32, Target)| Asked { row: *position as usize, id: target.id };
+        let asked: Vec<Asked> = targets.iter().map(ask).collect();
+        let scored = self.decoder.score(hidden_td, &asked).map_err(failed)?;
+        for ((_, target), scored) in targets.into_iter().zip(scored) {
+            board.put(target, scored.log_prob, scored.is_best);
         }
         Ok(())
     }

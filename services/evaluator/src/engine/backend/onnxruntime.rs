@@ -78,8 +78,9 @@ fn read<'a>(request: &TokenRequest, logits: impl Fn(usize) -> &'a [f32]) -> Scor
     for (place, id) in request.targets.iter().enumerate() {
         let scores = logits(request.first_scored() + place);
         let (softmax, id) = (LogSoftmax::of(scores), *id as usize);
-        score.sum += f64::from(softmax.log_prob(scores, id));
-        score.greedy &= softmax.is_best(scores, id);
+        let logit = scores.get(id).copied().unwrap_or(f32::NAN);
+        score.sum += f64::from(softmax.log_prob(logit));
+        score.greedy &= softmax.is_best(id);
     }
     score
 }

@@ -13,8 +13,8 @@ pub use gradients::Gradients;
 use anneal_kernels::{
     Segments,
     rows::{
-        OutputMatrix, TokenLosses, TokenWeights, embedding_gradient, rms_norm_gradients, rms_norm_rows,
-        with_floats,
+        Asked, OutputMatrix, Scored, TokenLosses, TokenWeights, embedding_gradient, rms_norm_gradients,
+        rms_norm_rows, with_floats,
     },
 };
 use candle_core::Tensor;
@@ -146,6 +146,25 @@ impl Decoder {
         }
         let sum = self.model.head_var().map(|var| gradients.sum(var)).transpose()?;
         self.with_output(|output| Ok(output.gradients(hidden_td, targets, weights, self.compute(), sum)?))
+    }
+
+    /// Log-probabilities of ids after rows of hidden states `[t, d]`; the ids are in the order of their rows.
+    pub fn score(&self, hidden_td: &Tensor, asked: &[Asked]) -> Result<Vec<Scored>> {
+        let mut picked: Vec<u32> = asked.iter().map(|asked| asked.row as u32).collect();
+        picked.dedup();
+        let mut packed = Vec::with_capacity(asked.len());
+        for asked in asked {
+            let row = picked.partition_point(|&row| (row as usize) < asked.row);
+            packed.push(Asked { row, id: asked.id });
+        }
+        if !self.device().is_cpu() {
+            return graph::score(self, hidden_td, &picked, &packed);
+        }
+        let d = self.config().hidden_size;
+        let hidden_nd: Vec<f32> = with_tensor(hidden_td, |hidden_td| {
+            picked.iter().flat_map(|&row| &hidden_td[row as usize * d..][..d]).copied().collect()
+        })?;
+        self.with_output(|output| Ok(output.score(&hidden_nd, &packed, self.compute())?))
     }
 
     fn with_output<R>(&self, f: impl FnOnce(OutputMatrix) -> Result<R>) -> Result<R> {
