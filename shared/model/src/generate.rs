@@ -2,6 +2,7 @@
 
 mod continuation;
 mod generator;
+mod lookup;
 mod sampling;
 
 use crate::decoder::Decoder;
@@ -12,7 +13,7 @@ pub use continuation::Continuation;
 pub use generator::{Generator, Prompt};
 pub use sampling::Sampler;
 
-/// How to continue. The last three never change a continuation.
+/// How to continue. The last four never change a continuation.
 #[derive(Debug, Clone)]
 pub struct GenerateOptions {
     /// Most tokens to add.
@@ -33,6 +34,8 @@ pub struct GenerateOptions {
     pub batch_tokens: usize,
     /// Bytes of keys and values held at a time; one sequence may take more.
     pub cache_bytes: usize,
+    /// Most tokens of one pass that are written or guessed ahead from what their sequence holds already; 0 guesses none.
+    pub guessed_tokens: usize,
 }
 
 impl Default for GenerateOptions {
@@ -47,6 +50,7 @@ impl Default for GenerateOptions {
             batch_size: 16,
             batch_tokens: 2048,
             cache_bytes: 256 << 20,
+            guessed_tokens: 16,
         }
     }
 }

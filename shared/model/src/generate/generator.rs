@@ -1,12 +1,12 @@
 //! Continuous batching: a place in the batch is given to the next prompt as soon as its sequence ends, prompts are read
 //! in pieces beside sequences that are being written, and a beginning that another sequence has read already is taken
-//! from there. None of it changes a bit of any continuation.
+//! from there. Tokens that a sequence is likely to be continued with are read ahead. None of it changes a bit of any continuation.
 
 use std::collections::VecDeque;
 
 use candle_core::Tensor;
 
-use super::{Continuation, FinishReason, GenerateOptions, Generation, Sampler};
+use super::{Continuation, FinishReason, GenerateOptions, Generation, Sampler, lookup::Lookup};
 use crate::decoder::{Decoder, KvCache};
 use crate::error::{Error, Result};
 use crate::tokenizer::Tokenizer;
@@ -47,6 +47,7 @@ struct Sequence<'a> {
     cache: KvCache,
     written: Continuation<'a>,
     sampler: Sampler,
+    lookup: Lookup,
     room: usize,
     finish: Option<FinishReason>,
 }
@@ -73,6 +74,7 @@ impl<'a> Generator<'a> {
             cache: decoder.cache(),
             written: Continuation::new(tokenizer, &options.stop),
             sampler: Sampler::new(options.temperature, options.top_p, prompt.seed, prompt.stream),
+            lookup: Lookup::new(),
             room: options
                 .max_new_tokens
                 .min(decoder.config().context_length().saturating_sub(prompt.ids.len())),
@@ -182,30 +184,49 @@ impl<'a> Generator<'a> {
         }
     }
 
-    /// Feeds the pieces, and chooses a token for every sequence that has none left to be fed.
+    /// Guesses for the sequences whose last token is fed; each has an equal share of those of a pass.
+    fn guesses(&self, pieces: &[usize]) -> Vec<Vec<u32>> {
+        let ends = |(sequence, piece): (&Sequence<'_>, &usize)| sequence.pending().len() == *piece;
+        let writing = self.running.iter().zip(pieces).filter(|pair| ends(*pair)).count();
+        let share = (self.options.guessed_tokens / writing.max(1)).saturating_sub(1);
+        let guess = |(sequence, piece): (&Sequence<'_>, &usize)| {
+            if ends((sequence, piece)) { sequence.guess(share) } else { Vec::new() }
+        };
+        self.running.iter().zip(pieces).map(guess).collect()
+    }
+
+    /// Feeds the pieces, and chooses the next tokens of every sequence that has none left to be fed.
     fn pass(&mut self, pieces: &[usize]) -> Result<()> {
+        let guesses = self.guesses(pieces);
+        let mut fed: Vec<Vec<u32>> = Vec::new();
+        for ((sequence, &piece), guesses) in self.running.iter().zip(pieces).zip(&guesses) {
+            fed.push([&sequence.pending()[..piece], guesses].concat());
+        }
         let mut batch: Vec<(&mut KvCache, &[u32])> = Vec::new();
-        let mut last = Vec::new();
+        let mut read = Vec::new();
         let mut end = 0;
-        for (sequence, &piece) in self.running.iter_mut().zip(pieces).filter(|(_, piece)| **piece > 0) {
-            let from = sequence.cache.len();
-            end += piece;
-            if from + piece == sequence.tokens.len() {
-                last.push(end as u32 - 1);
+        for ((sequence, fed), guesses) in self.running.iter_mut().zip(&fed).zip(&guesses) {
+            if fed.is_empty() {
+                continue;
             }
-            batch.push((&mut sequence.cache, &sequence.tokens[from..from + piece]));
+            end += fed.len() as u32;
+            if sequence.cache.len() + fed.len() == sequence.tokens.len() + guesses.len() {
+                read.extend(end - 1 - guesses.len() as u32..end);
+            }
+            batch.push((&mut sequence.cache, fed));
         }
         let hidden_td = self.decoder.extend(&mut batch)?;
-        if last.is_empty() {
+        if read.is_empty() {
             return Ok(());
         }
-        let count = last.len();
-        let rows = Tensor::from_vec(last, count, hidden_td.device())?;
+        let count = read.len();
+        let rows = Tensor::from_vec(read, count, hidden_td.device())?;
         let logits = self.decoder.logits(&hidden_td.index_select(&rows, 0)?)?.to_vec2::<f32>()?;
-        let fed = self.running.iter_mut().filter(|sequence| sequence.pending().is_empty());
-        for (sequence, logits) in fed.zip(&logits) {
-            let id = sequence.sampler.choose(logits).ok_or(Error::NotANumber { prompt: sequence.prompt })?;
-            sequence.accept(id, &self.stop_ids)?;
+        let mut logits = logits.iter();
+        for (sequence, guesses) in self.running.iter_mut().zip(&guesses) {
+            if sequence.cache.len() == sequence.tokens.len() + guesses.len() {
+                sequence.choose(logits.by_ref().take(1 + guesses.len()), guesses, &self.stop_ids)?;
+            }
         }
         Ok(())
     }
@@ -214,6 +235,35 @@ impl<'a> Generator<'a> {
 impl Sequence<'_> {
     fn pending(&self) -> &[u32] {
         &self.tokens[self.cache.len()..]
+    }
+
+    /// At most `most` tokens that may come next, none beyond what may be written.
+    fn guess(&self, most: usize) -> Vec<u32> {
+        let left = self.room.saturating_sub(self.written.ids().len() + 1);
+        self.lookup.guess(&self.tokens, most.min(left))
+    }
+
+    /// Chooses tokens from the logits after the last one and after each guess, as long as the guesses are what is chosen.
+    fn choose<'l>(
+        &mut self,
+        logits: impl Iterator<Item = &'l Vec<f32>>,
+        guesses: &[u32],
+        stop_ids: &[u32],
+    ) -> Result<()> {
+        let mut right = 0;
+        // To the end, whatever is chosen: the logits of other sequences follow.
+        for (place, logits) in logits.enumerate() {
+            if right < place || self.finish.is_some() {
+                continue;
+            }
+            let id = self.sampler.choose(logits).ok_or(Error::NotANumber { prompt: self.prompt })?;
+            right += usize::from(guesses.get(place) == Some(&id));
+            self.accept(id, stop_ids)?;
+        }
+        self.lookup.learn(guesses.len(), right);
+        // The last token was chosen and not read, and wrong guesses are not its sequence's.
+        self.cache.truncate(self.tokens.len() - 1);
+        Ok(())
     }
 
     fn accept(&mut self, id: u32, stop_ids: &[u32]) -> Result<()> {

@@ -217,6 +217,47 @@ fn generation_does_not_depend_on_places_pieces_memory_or_shared_beginnings() {
 }
 
 #[test]
+fn guessing_ahead_changes_no_continuation() {
+    let decoder = tiny(&LoadOptions::default(), Architecture::Llama);
+    let tokenizer = formula::tiny_tokenizer().unwrap();
+    let begin: Vec<u32> = (30..50).cycle().take(50).collect();
+    let ids: Vec<Vec<u32>> = (0..5).map(|n| [begin.clone(), vec![31 + n]].concat()).collect();
+    let passes = |options: &GenerateOptions| {
+        let prompts: Vec<Prompt<'_>> = ids.iter().map(|ids| Prompt { ids, seed: 4, stream: 0 }).collect();
+        let mut generator = Generator::new(&decoder, &tokenizer, &prompts, options).unwrap();
+        let mut passes = 0;
+        while generator.step().unwrap().is_some() {
+            passes += 1;
+        }
+        passes
+    };
+    for temperature in [0.0, 0.5, 2.0] {
+        let none = GenerateOptions {
+            max_new_tokens: 60,
+            temperature,
+            guessed_tokens: 0,
+            ..GenerateOptions::default()
+        };
+        let expected = generate(&decoder, &tokenizer, &ids, &none).unwrap();
+        for guessed_tokens in [2, 7, 16, 200] {
+            let options = GenerateOptions { guessed_tokens, ..none.clone() };
+            let got = generate(&decoder, &tokenizer, &ids, &options).unwrap();
+            assert_eq!(got, expected, "{temperature} {guessed_tokens}");
+        }
+        let stop = vec![expected[0].text.chars().skip(5).take(2).collect::<String>()];
+        let [stopped, guessed] = [0, 50].map(|guessed_tokens| {
+            let options = GenerateOptions { stop: stop.clone(), guessed_tokens, ..none.clone() };
+            generate(&decoder, &tokenizer, &ids, &options).unwrap()
+        });
+        assert_eq!(stopped, guessed);
+        if temperature == 0.0 {
+            let ahead = GenerateOptions { guessed_tokens: 50, ..none.clone() };
+            assert!(passes(&ahead) * 2 < passes(&none), "{} and {}", passes(&ahead), passes(&none));
+        }
+    }
+}
+
+#[test]
 fn a_place_is_given_on_as_soon_as_a_sequence_ends() {
     let decoder = tiny(&LoadOptions::default(), Architecture::Llama);
     let tokenizer = formula::tiny_tokenizer().unwrap();

@@ -243,6 +243,7 @@ impl Scorer for Candle {
             batch_size: PROMPTS,
             batch_tokens: self.batch_tokens,
             cache_bytes: CACHE_BYTES,
+            ..GenerateOptions::default()
         };
         let prompts: Vec<anneal_model::Prompt<'_>> = prompts
             .iter()
