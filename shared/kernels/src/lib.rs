@@ -44,7 +44,7 @@ mod swiglu;
 mod tests;
 
 pub use adamw::{AdamW, AdamWOptions, Moments};
-pub use attention::{KvView, attention, attention_as, attention_cached, attention_cached_as};
+pub use attention::{KeyValues, KvView, attention, attention_as, attention_cached, attention_cached_as};
 pub use compute::Compute;
 pub use cross_entropy::{
     IGNORE, TokenLoss, linear_cross_entropy, linear_log_probs, linear_log_probs_composed,

@@ -50,8 +50,3 @@ pub(crate) fn parts(parallel: bool, xs: &mut [f32], length: usize, f: impl Fn(us
         xs.chunks_mut(length.max(1)).enumerate().for_each(|(n, part)| f(n, part));
     }
 }
-
-/// Calls `f` with every element and its index, in parallel.
-pub(crate) fn each_mut<T: Send>(xs: &mut [T], f: impl Fn(usize, &mut T) + Sync) {
-    in_pool(|| xs.par_iter_mut().enumerate().for_each(|(n, x)| f(n, x)));
-}

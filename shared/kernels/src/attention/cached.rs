@@ -2,22 +2,21 @@
 
 use candle_core::Tensor;
 
-use super::forward::{Heads, Numerics, Sequence, forward};
+use super::{
+    forward::{Heads, Numerics, Sequence, forward},
+    held::KeyValues,
+};
 use crate::{
     Compute, Result, compose,
     error::refuse,
     slices::{on_cpu, tensor, with_floats},
 };
 
-/// One sequence's cache, which already includes the new tokens' keys and values: `[n, k, c]`, oldest first.
+/// One sequence's cache, which already includes the new tokens' keys (after the rotary embedding) and values.
 #[derive(Clone, Copy, Debug)]
 pub struct KvView<'a> {
-    /// Keys, after the rotary embedding.
-    pub keys: &'a [f32],
-    /// Values.
-    pub values: &'a [f32],
-    /// Key/value heads `k`.
-    pub kv_heads: usize,
+    /// Keys and values, rounded to what attention is.
+    pub held: &'a KeyValues,
     /// How many of the batch's queries belong to this sequence; they are its last positions.
     pub queries: usize,
 }
@@ -28,7 +27,7 @@ pub fn attention_cached(q_thc: &Tensor, caches: &[KvView], scale: f64) -> Result
     attention_cached_as(q_thc, caches, scale, Compute::F32)
 }
 
-/// [`attention_cached`] with queries and output rounded to `compute`; the caches hold rounded values already.
+/// [`attention_cached`] with queries and output rounded to `compute`, as the caches are.
 pub fn attention_cached_as(
     q_thc: &Tensor,
     caches: &[KvView],
@@ -39,20 +38,15 @@ pub fn attention_cached_as(
     if caches.iter().map(|cache| cache.queries).sum::<usize>() != t {
         return refuse("attention_cached", format!("the caches do not have {t} queries together"));
     }
-    let Some(k) = caches.first().map(|cache| cache.kv_heads) else {
+    let Some(k) = caches.first().map(|cache| cache.held.heads().0) else {
         return refuse("attention_cached", "no sequences");
     };
-    for (index, cache) in caches.iter().enumerate() {
-        let row = cache.kv_heads * c;
-        let fits = cache.kv_heads == k && k > 0 && h % k == 0 && cache.queries > 0;
-        if !fits
-            || cache.keys.len() != cache.values.len()
-            || cache.keys.len() % row != 0
-            || cache.keys.len() / row < cache.queries
-        {
+    for (index, KvView { held, queries }) in caches.iter().enumerate() {
+        let fits = held.heads() == (k, c) && held.compute() == compute && k > 0 && h % k == 0;
+        if !fits || *queries == 0 || held.len() < *queries {
             return refuse(
                 "attention_cached",
-                format!("cache {index} does not fit {h} heads of {c} and its queries"),
+                format!("cache {index} does not fit {h} heads of {c} in {compute:?} and its queries"),
             );
         }
     }
@@ -65,7 +59,7 @@ pub fn attention_cached_as(
             .iter()
             .map(|cache| {
                 let to = from + cache.queries * h * c;
-                let sequence = Sequence { q: &q[from..to], k: cache.keys, v: cache.values };
+                let sequence = Sequence { q: &q[from..to], held: cache.held };
                 from = to;
                 sequence
             })
@@ -82,12 +76,11 @@ pub(crate) fn composed(q_thc: &Tensor, caches: &[KvView], scale: f64, compute: C
     let mut from = 0;
     let mut outputs = Vec::with_capacity(caches.len());
     for cache in caches {
-        let held = |values: &[f32]| {
-            let shape = (values.len() / (cache.kv_heads * c), cache.kv_heads, c);
-            Tensor::from_slice(values, shape, q_thc.device())
-        };
+        let (keys, values) = cache.held.plain();
+        let shape = (cache.held.len(), cache.held.heads().0, c);
+        let tensor = |values| Tensor::from_vec(values, shape, q_thc.device());
         let q_nhc = q_thc.narrow(0, from, cache.queries)?;
-        outputs.push(compose::attend(&q_nhc, &held(cache.keys)?, &held(cache.values)?, scale)?);
+        outputs.push(compose::attend(&q_nhc, &tensor(keys)?, &tensor(values)?, scale)?);
         from += cache.queries;
     }
     compose::round_to(&Tensor::cat(&outputs, 0)?, compute)

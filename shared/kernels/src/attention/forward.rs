@@ -3,11 +3,18 @@
 //! Blocks of keys are counted from the sequence's first key and a row's own block never depends on other rows, so a query gets the
 //! same bits alone over a cache as among all queries of its sequence.
 
-use super::softmax::{Running, Scores, causal_limits, rescale_row};
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::{
+    held::KeyValues,
+    softmax::{Running, Scores, rescale_row},
+};
 use crate::{
-    Compute,
+    Compute, Segments,
     buffers::Aligned,
-    gemm::{BlockProduct, Matrix, NR, pack_columns, pack_rows, panel_cells},
+    gemm::{BlockProduct, Matrix, NR, pack_rows, panel_cells},
     pool,
     shared_slice::SharedSlice,
 };
@@ -16,6 +23,8 @@ use crate::{
 pub(super) const KEYS: usize = 64;
 /// Queries of a block.
 pub(super) const QUERIES: usize = 64;
+/// Products of queries and keys below which a second thread costs more than it helps.
+const PARALLEL: usize = 1 << 17;
 
 /// Head counts and size.
 #[derive(Clone, Copy, Debug)]
@@ -38,12 +47,26 @@ impl Heads {
     }
 }
 
-/// One sequence: queries are the last positions of its keys. Slices are `[n, h|k, c]`.
+/// One sequence: queries `[n, h, c]` are the last positions of its keys.
 #[derive(Clone, Copy)]
 pub(crate) struct Sequence<'a> {
     pub(crate) q: &'a [f32],
-    pub(crate) k: &'a [f32],
-    pub(crate) v: &'a [f32],
+    pub(crate) held: &'a KeyValues,
+}
+
+/// Keys and values of every segment of `[t, k, c]`.
+pub(crate) fn hold(
+    k: &[f32],
+    v: &[f32],
+    segments: &Segments,
+    heads: Heads,
+    compute: Compute,
+) -> Vec<KeyValues> {
+    let row = heads.k * heads.c;
+    let ranges: Vec<_> = segments.iter().map(|range| range.start * row..range.end * row).collect();
+    let one =
+        |range: &Range<usize>| KeyValues::of(&k[range.clone()], &v[range.clone()], heads.k, heads.c, compute);
+    pool::in_pool(|| ranges.par_iter().map(one).collect())
 }
 
 /// Scale and rounding of the inputs and the output.
@@ -61,51 +84,41 @@ impl Numerics {
     }
 }
 
-/// Keys and values of one head of one sequence, block after block.
-struct PackedHead {
-    /// `kᵀ` of each block of keys.
-    keys: Vec<Aligned>,
-    /// `v` of each block.
-    values: Vec<Aligned>,
-}
-
+/// Some rows of one key head of a sequence: its queries, each in all the heads that read this one.
 struct Task {
     sequence: usize,
-    head: usize,
-    /// First query of the block, and where its row is in the batch.
-    query: usize,
-    row: usize,
+    key_head: usize,
+    rows: Range<usize>,
+    /// The sequence's first query in the batch.
+    first: usize,
 }
 
 /// Output rows and log-sums (`[t, h]`), sequence after sequence.
 pub(crate) fn forward(sequences: &[Sequence], heads: Heads, numerics: Numerics) -> (Vec<f32>, Vec<f32>) {
     let Heads { h, k, c } = heads;
+    let group = h / k;
     let total: usize = sequences.iter().map(|s| s.q.len()).sum();
-    let mut packed: Vec<Option<PackedHead>> = (0..sequences.len() * k).map(|_| None).collect();
-    pool::each_mut(&mut packed, |n, packed| {
-        let s = &sequences[n / k];
-        *packed = Some(pack_head(heads.head(s.k, k, n % k), heads.head(s.v, k, n % k), numerics.compute));
-    });
     let mut tasks = Vec::new();
-    let mut row = 0;
+    let (mut first, mut work) = (0, 0);
     for (sequence, s) in sequences.iter().enumerate() {
-        let queries = s.q.len() / (h * c);
-        for query in (0..queries).step_by(QUERIES) {
-            tasks.extend((0..h).map(|head| Task { sequence, head, query, row: row + query }));
+        let rows = s.q.len() / (k * c);
+        for from in (0..rows).step_by(QUERIES) {
+            let rows = from..(from + QUERIES).min(rows);
+            tasks.extend((0..k).map(|key_head| Task { sequence, key_head, rows: rows.clone(), first }));
         }
-        row += queries;
+        first += rows / group;
+        work += s.q.len() * s.held.len();
     }
     let (mut y, mut log_sums) = (vec![0.0; total], vec![0.0; total / c]);
     let (shared_y, shared_sums) = (SharedSlice::new(&mut y), SharedSlice::new(&mut log_sums));
-    pool::each(total > 1 << 12, tasks.len(), |n| {
+    pool::each(work > PARALLEL, tasks.len(), |n| {
         let task = &tasks[n];
-        let key_head = task.sequence * k + task.head / (h / k);
-        let packed = packed[key_head].as_ref().expect("every head was packed");
-        let block = query_block(&sequences[task.sequence], heads, numerics, packed, task);
-        for (r, (sums, out)) in block.sums.iter().zip(block.out.chunks(heads.padded())).enumerate() {
-            let at = (task.row + r) * h + task.head;
-            #[allow(unsafe_code, reason = "each task has its own rows and head")]
-            // SAFETY: no two tasks share a (row, head) pair.
+        let block = row_block(&sequences[task.sequence], heads, numerics, task);
+        let rows = block.sums.iter().zip(block.out.chunks(heads.padded()));
+        for (row, (sums, out)) in task.rows.clone().zip(rows) {
+            let at = (task.first + row / group) * h + task.key_head * group + row % group;
+            #[allow(unsafe_code, reason = "each task has its own queries and heads")]
+            // SAFETY: no two tasks share a query and a head.
             unsafe {
                 shared_y.range(at * c..(at + 1) * c).copy_from_slice(&out[..c]);
                 shared_sums.range(at..at + 1)[0] = *sums;
@@ -115,53 +128,39 @@ pub(crate) fn forward(sequences: &[Sequence], heads: Heads, numerics: Numerics) 
     (y, log_sums)
 }
 
-fn pack_head(k: Matrix, v: Matrix, compute: Compute) -> PackedHead {
-    let (mut keys, mut values) = (Vec::new(), Vec::new());
-    for from in (0..k.rows).step_by(KEYS) {
-        let range = from..(from + KEYS).min(k.rows);
-        let (mut key, mut value) = (Aligned::default(), Aligned::default());
-        pack_columns(k.row_range(range.clone()).t(), compute, &mut key);
-        pack_columns(v.row_range(range), compute, &mut value);
-        keys.push(key);
-        values.push(value);
-    }
-    PackedHead { keys, values }
-}
-
 struct Block {
-    /// `[queries, padded c]`.
+    /// `[rows, padded c]`.
     out: Vec<f32>,
-    /// Log of the softmax denominator of each query.
+    /// Log of the softmax denominator of each row.
     sums: Vec<f32>,
 }
 
-fn query_block(s: &Sequence, heads: Heads, numerics: Numerics, packed: &PackedHead, task: &Task) -> Block {
-    let c = heads.padded();
-    let q = heads.head(s.q, heads.h, task.head);
-    let keys = s.k.len() / (heads.k * heads.c);
-    let rows = QUERIES.min(q.rows - task.query);
-    let inner = numerics.inner();
+fn row_block(s: &Sequence, heads: Heads, numerics: Numerics, task: &Task) -> Block {
+    let (c, group, k) = (heads.padded(), heads.h / heads.k, heads.c);
+    let (keys, rows, inner) = (s.held.len(), task.rows.len(), numerics.inner());
+    let mut q = Vec::with_capacity(rows * k);
+    for row in task.rows.clone() {
+        let at = ((row / group) * heads.h + task.key_head * group + row % group) * k;
+        q.extend_from_slice(&s.q[at..at + k]);
+    }
     let mut left = Aligned::default();
-    pack_rows(q.row_range(task.query..task.query + rows), numerics.compute, &mut left);
-    let first_limit = keys - q.rows + task.query + 1;
+    pack_rows(Matrix::new(&q, rows, k), numerics.compute, &mut left);
+    // How many keys the first query of the sequence sees.
+    let first_limit = keys - s.q.len() / (heads.h * k) + 1;
+    let limit = |row: usize| first_limit + row / group;
     let mut out = vec![0.0; rows * c];
     let mut scores = Scores([[0.0; KEYS]; QUERIES]);
     let mut running = Running::new();
     let mut weights = Aligned::default();
-    for (block, (key, value)) in packed.keys.iter().zip(&packed.values).enumerate() {
-        let from = block * KEYS;
-        if from >= first_limit + rows - 1 {
-            break;
-        }
+    for from in (0..limit(task.rows.end - 1)).step_by(KEYS) {
         let held = KEYS.min(keys - from);
-        let (b, panels) = (&**key, held.div_ceil(NR));
-        let k = heads.c;
-        let b_stride = panel_cells(k, inner);
+        let (b, b_stride, panels) =
+            (s.held.keys(from / KEYS, task.key_head), panel_cells(k, inner), held.div_ceil(NR));
         BlockProduct { a: &left, rows, k, b, b_stride, panels, add: false, round: inner }
             .run(scores.0.as_flattened_mut(), KEYS);
         let mut limits = [0; QUERIES];
-        for (limit, seen) in limits.iter_mut().zip(causal_limits(first_limit, rows, from)) {
-            *limit = seen.min(held);
+        for (seen, row) in limits.iter_mut().zip(task.rows.clone()) {
+            *seen = limit(row).saturating_sub(from).min(held);
         }
         running.weigh(&mut scores, &limits[..rows], numerics.scale);
         for (out, kept) in out.chunks_mut(c).zip(running.kept) {
@@ -169,8 +168,8 @@ fn query_block(s: &Sequence, heads: Heads, numerics: Numerics, packed: &PackedHe
         }
         let p = Matrix { data: scores.0.as_flattened(), rows, cols: held, row_stride: KEYS, col_stride: 1 };
         pack_rows(p, inner, &mut weights);
-        let (panels, b_stride) = (c / NR, panel_cells(held, inner));
-        BlockProduct { a: &weights, rows, k: held, b: value, b_stride, panels, add: true, round: inner }
+        let ((b, b_stride), panels) = (s.held.values(from / KEYS, task.key_head), c / NR);
+        BlockProduct { a: &weights, rows, k: held, b, b_stride, panels, add: true, round: inner }
             .run(&mut out, c);
     }
     let mut sums = Vec::with_capacity(rows);

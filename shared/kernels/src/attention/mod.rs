@@ -3,6 +3,7 @@
 mod backward;
 mod cached;
 mod forward;
+mod held;
 mod softmax;
 
 use std::sync::OnceLock;
@@ -13,7 +14,8 @@ pub(crate) use backward::{Gradients, Saved, backward};
 #[cfg(test)]
 pub(crate) use cached::composed as cached_composed;
 pub use cached::{KvView, attention_cached, attention_cached_as};
-pub(crate) use forward::{Heads, Numerics, Sequence, forward};
+pub(crate) use forward::{Heads, Numerics, Sequence, forward, hold};
+pub use held::KeyValues;
 
 use crate::{
     Compute, Result, Segments, compose,
@@ -91,12 +93,14 @@ impl CustomOp3 for Attention {
         v_layout: &Layout,
     ) -> CandleResult<(CpuStorage, Shape)> {
         let (q, k, v) = (floats(q, q_layout)?, floats(k, k_layout)?, floats(v, v_layout)?);
-        let Heads { h, k: kv, c } = self.heads;
-        let sequence = |range: std::ops::Range<usize>| {
-            let keys = range.start * kv * c..range.end * kv * c;
-            Sequence { q: &q[range.start * h * c..range.end * h * c], k: &k[keys.clone()], v: &v[keys] }
-        };
-        let sequences: Vec<Sequence> = self.segments.iter().map(sequence).collect();
+        let Heads { h, c, .. } = self.heads;
+        let held = hold(k, v, &self.segments, self.heads, self.numerics.compute);
+        let sequences: Vec<Sequence> = self
+            .segments
+            .iter()
+            .zip(&held)
+            .map(|(range, held)| Sequence { q: &q[range.start * h * c..range.end * h * c], held })
+            .collect();
         let (y, log_sums) = forward(&sequences, self.heads, self.numerics);
         let _ = self.log_sums.set(log_sums);
         Ok(stored(y, q_layout.shape()))

@@ -21,11 +21,22 @@ pub(crate) fn pack_rows(a: Matrix, round: Compute, out: &mut Aligned) {
 pub(crate) fn pack_columns(b: Matrix, round: Compute, out: &mut Aligned) {
     let panel = panel_cells(b.rows, round);
     out.resize(b.cols.div_ceil(NR) * panel);
-    let paired = Kernel::of(round).depth == 2;
+    pack_panels(b, round, panel, out);
+}
+
+/// The same, each panel `stride` cells after the one before.
+pub(crate) fn pack_panels(b: Matrix, round: Compute, stride: usize, out: &mut [f32]) {
+    let (cells, panels) = (panel_cells(b.rows, round), b.cols.div_ceil(NR));
     let b = Strided { matrix: b, round };
-    for (index, out) in out.chunks_mut(panel).enumerate() {
-        if paired { b.fill_pairs(index, 0..b.k(), out) } else { b.fill(index, 0..b.k(), out) }
+    for (index, out) in out.chunks_mut(stride).take(panels).enumerate() {
+        let out = &mut out[..cells];
+        if paired(round) { b.fill_pairs(index, 0..b.k(), out) } else { b.fill(index, 0..b.k(), out) }
     }
+}
+
+/// Whether a cell of operands in this format holds two values.
+pub(crate) fn paired(round: Compute) -> bool {
+    Kernel::of(round).depth == 2
 }
 
 /// Cells of a packed panel of a right operand with `k` rows.

@@ -16,7 +16,7 @@ mod transpose;
 
 use std::ops::Range;
 
-pub(crate) use block::{BlockProduct, pack_columns, pack_rows, panel_cells};
+pub(crate) use block::{BlockProduct, pack_columns, pack_panels, pack_rows, paired, panel_cells};
 pub(crate) use pack::Strided;
 pub(crate) use packed::{PackedWeight, TransposedPanels};
 pub(crate) use tile::NR;

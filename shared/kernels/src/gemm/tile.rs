@@ -15,6 +15,12 @@ pub(crate) const NR: usize = 16;
 /// Rows of a packed panel of `a`, at most.
 pub(crate) const MOST_ROWS: usize = amx::ROWS;
 
+/// How many groups of `b` before it is used a group is fetched into the first cache: tiles of few rows wait for memory more than they
+/// compute, the others have it in the second cache.
+const fn ahead(rows: usize) -> usize {
+    if rows <= 6 { 48 } else { 12 }
+}
+
 /// `c (+)= a · b` for one tile of so many rows and `W` panels.
 ///
 /// Callers guarantee: `a` holds a panel of `k` times the kernel's `rows` cells, each of `b`'s first `W` panels `k` groups of [`NR`]
@@ -254,6 +260,22 @@ unsafe fn avx2<const R: usize, const W: usize>(
     }
 }
 
+/// Writes or adds finished sums to the tile's rows, which are the caller's guarantee.
+#[cfg(target_arch = "x86_64")]
+macro_rules! store512 {
+    ($sums:ident, $c:ident, $ldc:ident, $add:ident) => {
+        for (r, sums) in $sums.into_iter().enumerate() {
+            for (w, sum) in sums.into_iter().enumerate() {
+                // SAFETY: row `r` of the tile has `W · NR` floats, the caller's guarantee.
+                unsafe {
+                    let c = $c.add(r * $ldc + w * NR);
+                    _mm512_storeu_ps(c, if $add { _mm512_add_ps(_mm512_loadu_ps(c), sum) } else { sum });
+                }
+            }
+        }
+    };
+}
+
 /// f32 cells; bit for bit what [`avx2`] gives.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
@@ -266,13 +288,17 @@ unsafe fn avx512<const R: usize, const W: usize>(
     ldc: usize,
     add: bool,
 ) {
-    use std::arch::x86_64::{_mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_setzero_ps};
+    use std::arch::x86_64::{
+        _MM_HINT_T0, _mm_prefetch, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
+        _mm512_setzero_ps, _mm512_storeu_ps,
+    };
     let mut sums = [[_mm512_setzero_ps(); W]; R];
     for n in 0..k {
         // SAFETY: the panels hold `k` groups, the caller's guarantee.
         unsafe {
             let mut right = [_mm512_setzero_ps(); W];
             for w in 0..W {
+                _mm_prefetch::<_MM_HINT_T0>(b[w].wrapping_add((n + ahead(R)) * NR).cast());
                 right[w] = _mm512_loadu_ps(b[w].add(n * NR));
             }
             for (r, sums) in sums.iter_mut().enumerate() {
@@ -283,8 +309,7 @@ unsafe fn avx512<const R: usize, const W: usize>(
             }
         }
     }
-    // SAFETY: rows of `c` are the caller's guarantee.
-    unsafe { store512(&sums, c, ldc, add) }
+    store512!(sums, c, ldc, add);
 }
 
 /// Cells of two bf16: each step adds the two products of a pair, as `VDPBF16PS` does (denormals count as 0).
@@ -301,7 +326,8 @@ unsafe fn pairs<const R: usize, const W: usize>(
 ) {
     use std::{
         arch::x86_64::{
-            __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps,
+            __m512bh, __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps,
+            _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
         },
         mem::transmute,
     };
@@ -311,6 +337,7 @@ unsafe fn pairs<const R: usize, const W: usize>(
         unsafe {
             let mut right = [_mm512_set1_epi32(0); W];
             for w in 0..W {
+                _mm_prefetch::<_MM_HINT_T0>(b[w].wrapping_add((n + ahead(R)) * NR).cast());
                 right[w] = _mm512_loadu_si512(b[w].add(n * NR).cast());
             }
             for (r, sums) in sums.iter_mut().enumerate() {
@@ -325,28 +352,5 @@ unsafe fn pairs<const R: usize, const W: usize>(
             }
         }
     }
-    // SAFETY: rows of `c` are the caller's guarantee.
-    unsafe { store512(&sums, c, ldc, add) }
-}
-
-/// Writes or adds finished sums to the tile's rows.
-#[cfg(target_arch = "x86_64")]
-#[inline]
-#[target_feature(enable = "avx512f")]
-unsafe fn store512<const R: usize, const W: usize>(
-    sums: &[[std::arch::x86_64::__m512; W]; R],
-    c: *mut f32,
-    ldc: usize,
-    add: bool,
-) {
-    use std::arch::x86_64::{_mm512_add_ps, _mm512_loadu_ps, _mm512_storeu_ps};
-    for (r, sums) in sums.iter().enumerate() {
-        for (w, &sum) in sums.iter().enumerate() {
-            // SAFETY: row `r` of the tile has `W · NR` floats, the caller's guarantee.
-            unsafe {
-                let c = c.add(r * ldc + w * NR);
-                _mm512_storeu_ps(c, if add { _mm512_add_ps(_mm512_loadu_ps(c), sum) } else { sum });
-            }
-        }
-    }
+    store512!(sums, c, ldc, add);
 }

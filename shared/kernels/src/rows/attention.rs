@@ -2,7 +2,7 @@
 
 use crate::{
     Compute, Segments,
-    attention::{Gradients, Heads, Numerics, Saved, Sequence, backward, forward},
+    attention::{Gradients, Heads, Numerics, Saved, Sequence, backward, forward, hold},
 };
 
 /// Attention of `heads` query heads over `kv_heads` key heads of size `head_dim`, each token over its own segment up to itself.
@@ -33,12 +33,14 @@ impl AttentionRows<'_> {
 
     /// The output `[t, h, c]` of `q` `[t, h, c]`, `k` and `v` `[t, k, c]`, and the log of every softmax's denominator `[t, h]`.
     pub fn forward(&self, q: &[f32], k: &[f32], v: &[f32]) -> (Vec<f32>, Vec<f32>) {
-        let (query, key) = (self.heads * self.head_dim, self.kv_heads * self.head_dim);
-        let sequence = |range: std::ops::Range<usize>| {
-            let keys = range.start * key..range.end * key;
-            Sequence { q: &q[range.start * query..range.end * query], k: &k[keys.clone()], v: &v[keys] }
-        };
-        let sequences: Vec<Sequence> = self.segments.iter().map(sequence).collect();
+        let row = self.heads * self.head_dim;
+        let held = hold(k, v, self.segments, self.heads(), self.compute);
+        let sequences: Vec<Sequence> = self
+            .segments
+            .iter()
+            .zip(&held)
+            .map(|(range, held)| Sequence { q: &q[range.start * row..range.end * row], held })
+            .collect();
         forward(&sequences, self.heads(), self.numerics())
     }
 

@@ -53,14 +53,31 @@ fn cached_attention_of(compute: Compute) {
     let (keys, values) = (flat(&key), flat(&v));
     for queries in [[1, 1, 1], [130, 1, 20], [7, 1, 66]] {
         let row = k * c;
-        let caches: Vec<KvView> = segments
+        let held: Vec<KeyValues> = segments
             .iter()
-            .zip(queries)
-            .map(|(range, queries)| {
-                let range = range.start * row..range.end * row;
-                KvView { keys: &keys[range.clone()], values: &values[range], kv_heads: k, queries }
+            .map(|range| {
+                let rows = |from: usize, to: usize| (range.start + from) * row..(range.start + to) * row;
+                let mut held = KeyValues::new(k, c, compute);
+                // In pieces that end anywhere, some forgotten and added again.
+                let (mut piece, len) = (1, range.len());
+                while held.len() < len {
+                    let to = (held.len() + piece).min(len);
+                    let at = rows(held.len(), to);
+                    held.append(&keys[at.clone()], &values[at]);
+                    let kept = to - piece / 3;
+                    held.truncate(kept);
+                    if piece % 2 == 0 {
+                        held = held.beginning(kept);
+                    }
+                    let at = rows(kept, to);
+                    held.append(&keys[at.clone()], &values[at]);
+                    piece = piece * 2 + 1;
+                }
+                held
             })
             .collect();
+        let caches: Vec<KvView> =
+            held.iter().zip(queries).map(|(held, queries)| KvView { held, queries }).collect();
         let last = |x: &Tensor| {
             let parts: Vec<Tensor> =
                 segments.iter().zip(queries).map(|(r, n)| x.narrow(0, r.end - n, n).unwrap()).collect();

@@ -1,28 +1,18 @@
 //! Keys and values of what a sequence has seen, and running a model further from there.
 
-use anneal_kernels::{Compute, KvView, Segments, attention_cached_as};
-use candle_core::Tensor;
+use anneal_kernels::{KeyValues, KvView, Segments, attention_cached_as, rows::with_floats};
+use candle_core::{Device, Tensor};
 
 use super::layer::{Heads, Sizes};
 use super::{Decoder, Pass};
 use crate::error::{Error, Result};
 
-/// Tokens that a full cache grows by.
-const GROWTH_TOKENS: usize = 64;
-
 /// One sequence's keys and values in every layer. Cloning copies them, so that several continuations can follow one
 /// prefix.
 #[derive(Debug, Clone)]
 pub struct KvCache {
-    layers: Vec<LayerCache>,
+    layers: Vec<KeyValues>,
     tokens: usize,
-    row: usize,
-}
-
-#[derive(Debug, Clone, Default)]
-struct LayerCache {
-    keys: Vec<f32>,
-    values: Vec<f32>,
 }
 
 impl KvCache {
@@ -39,35 +29,19 @@ impl KvCache {
     /// Forgets everything after the first `tokens`.
     pub fn truncate(&mut self, tokens: usize) {
         self.tokens = self.tokens.min(tokens);
-        for layer in &mut self.layers {
-            layer.keys.truncate(self.tokens * self.row);
-            layer.values.truncate(self.tokens * self.row);
-        }
+        self.layers.iter_mut().for_each(|layer| layer.truncate(self.tokens));
     }
 
     /// The first `tokens` of it, copied.
     #[must_use]
     pub fn beginning(&self, tokens: usize) -> Self {
         let tokens = tokens.min(self.tokens);
-        let to = tokens * self.row;
-        let layers = self
-            .layers
-            .iter()
-            .map(|layer| LayerCache { keys: layer.keys[..to].to_vec(), values: layer.values[..to].to_vec() });
-        Self { layers: layers.collect(), tokens, row: self.row }
-    }
-
-    /// Makes room for `tokens` more, so that extending does not move what is there.
-    pub fn reserve(&mut self, tokens: usize) {
-        for layer in &mut self.layers {
-            layer.keys.reserve_exact(tokens * self.row);
-            layer.values.reserve_exact(tokens * self.row);
-        }
+        Self { layers: self.layers.iter().map(|layer| layer.beginning(tokens)).collect(), tokens }
     }
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        self.layers.iter().map(|l| (l.keys.capacity() + l.values.capacity()) * 4).sum()
+        self.layers.iter().map(KeyValues::bytes).sum()
     }
 }
 
@@ -75,17 +49,14 @@ impl Decoder {
     /// Bytes of keys and values that a token takes in a cache.
     pub fn cache_bytes_a_token(&self) -> usize {
         let config = self.config();
-        config.layers * config.kv_heads * config.head_dim * 2 * size_of::<f32>()
+        config.layers * KeyValues::bytes_a_token(config.kv_heads, config.head_dim, self.compute())
     }
 
     /// An empty cache for one sequence.
     pub fn cache(&self) -> KvCache {
         let config = self.config();
-        KvCache {
-            layers: vec![LayerCache::default(); config.layers],
-            tokens: 0,
-            row: config.kv_heads * config.head_dim,
-        }
+        let layer = KeyValues::new(config.kv_heads, config.head_dim, self.compute());
+        KvCache { layers: vec![layer; config.layers], tokens: 0 }
     }
 
     /// Runs every sequence further by its new tokens and returns their hidden states `[t, d]` after the final norm,
@@ -135,46 +106,31 @@ impl Decoder {
         let sizes = Sizes::new(self.config(), self.compute());
         let layer = &self.layers()[index];
         let heads = layer.heads(x_td, sizes, pass, &mut None)?;
-        append(index, &heads, self.compute(), batch)?;
+        append(index, &heads, batch)?;
         let views: Vec<KvView<'_>> = batch
             .iter()
-            .map(|(cache, new)| KvView {
-                keys: &cache.layers[index].keys,
-                values: &cache.layers[index].values,
-                kv_heads: sizes.kv_heads,
-                queries: new.len(),
-            })
+            .map(|(cache, new)| KvView { held: &cache.layers[index], queries: new.len() })
             .collect();
         let attended = attention_cached_as(&heads.q_thc, &views, sizes.scale(), sizes.compute)?;
         layer.finish(x_td, &attended, sizes, pass, &mut None)
     }
 }
 
-/// Appends the new keys and values, rounded as attention would round them, to every sequence's cache.
-fn append(index: usize, heads: &Heads, compute: Compute, batch: &mut [(&mut KvCache, &[u32])]) -> Result<()> {
-    let rounded = |x: &Tensor| -> Result<Vec<f32>> {
-        let mut values = x.flatten_all()?.to_vec1::<f32>()?;
-        if compute != Compute::F32 {
-            for value in &mut values {
-                *value = compute.round(*value);
+/// Appends the new keys and values to every sequence's cache.
+fn append(index: usize, heads: &Heads, batch: &mut [(&mut KvCache, &[u32])]) -> Result<()> {
+    let (_, kv_heads, head_dim) = heads.k_tkc.dims3()?;
+    let cpu = |x: &Tensor| x.to_device(&Device::Cpu);
+    let (k_tkc, v_tkc) = (cpu(&heads.k_tkc)?, cpu(&heads.v_tkc)?);
+    with_floats(&k_tkc, |keys| {
+        with_floats(&v_tkc, |values| {
+            let mut from = 0;
+            for (cache, new) in batch.iter_mut() {
+                let to = from + new.len() * kv_heads * head_dim;
+                cache.layers[index].append(&keys[from..to], &values[from..to]);
+                from = to;
             }
-        }
-        Ok(values)
-    };
-    let (keys, values) = (rounded(&heads.k_tkc)?, rounded(&heads.v_tkc)?);
-    let mut from = 0;
-    for (cache, new) in batch.iter_mut() {
-        let to = from + new.len() * cache.row;
-        let growth = (GROWTH_TOKENS * cache.row).max(to - from);
-        let layer = &mut cache.layers[index];
-        for (held, new) in [(&mut layer.keys, &keys[from..to]), (&mut layer.values, &values[from..to])] {
-            if held.capacity() - held.len() < new.len() {
-                // Not doubled: a batch's memory is counted in tokens.
-                held.reserve_exact(growth);
-            }
-            held.extend_from_slice(new);
-        }
-        from = to;
-    }
+            Ok(())
+        })
+    })?;
     Ok(())
 }
