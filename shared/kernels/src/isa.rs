@@ -103,6 +103,28 @@ pub fn use_isa(isa: Isa) -> Result<()> {
     Ok(())
 }
 
+/// The variable that lowers the instruction set of a program: `plain`, `avx2`, `avx512` or `amx`.
+pub const MAX_ISA: &str = "ANNEAL_MAX_ISA";
+
+/// Uses nothing better than [`MAX_ISA`] allows, where it is set: to compare machines, or to measure one as if it were another.
+pub fn limit_isa() -> Result<()> {
+    let Some(limit) = std::env::var_os(MAX_ISA) else { return Ok(()) };
+    match named(&limit.to_string_lossy()) {
+        Some(limit) => use_isa(limit.min(best_isa())),
+        None => refuse(MAX_ISA, format!("`{}` is none of plain, avx2, avx512, amx", limit.display())),
+    }
+}
+
+fn named(name: &str) -> Option<Isa> {
+    match name {
+        "plain" => Some(Isa::Plain),
+        "avx2" => Some(Isa::Avx2),
+        "avx512" => Some(Isa::Avx512),
+        "amx" => Some(Isa::Amx),
+        _ => None,
+    }
+}
+
 /// Defines a function three times, for the baseline, with AVX2 and with AVX-512 enabled, and picks at run time. The body is plain
 /// Rust that the compiler vectorises; it never fuses a multiply with an add, so all versions give the same bits.
 macro_rules! vectorized {
@@ -139,3 +161,15 @@ macro_rules! vectorized {
     };
 }
 pub(crate) use vectorized;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_are_named_from_the_slowest_to_the_fastest() {
+        let all = ["plain", "avx2", "avx512", "amx"].map(named);
+        assert!(all.is_sorted() && all[0] == Some(Isa::Plain) && all[3] == Some(Isa::Amx));
+        assert_eq!(named("AVX512"), None);
+    }
+}

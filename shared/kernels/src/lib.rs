@@ -53,7 +53,7 @@ pub use device::device;
 pub use embedding::embedding;
 pub use error::{Error, Result};
 pub use frozen::FrozenLinear;
-pub use isa::{Isa, best_isa, isa, use_isa};
+pub use isa::{Isa, MAX_ISA, best_isa, isa, limit_isa, use_isa};
 pub use linear::linear;
 pub use mapped::MappedFile;
 pub use nf4::Nf4Linear;

@@ -177,6 +177,9 @@ impl KeyValues {
     }
 
     /// Adds tokens: keys and values `[n, k, c]`.
+    ///
+    /// # Panics
+    /// Where the two are not of one length, or not whole tokens.
     pub fn append(&mut self, keys: &[f32], values: &[f32]) {
         let (shape, len) = (self.shape, self.len);
         let row = shape.heads * shape.c;
