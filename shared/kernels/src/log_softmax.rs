@@ -10,15 +10,15 @@ pub(crate) const PART: usize = 512;
 #[derive(Clone, Copy, Debug)]
 pub struct LogSoftmax {
     pub(crate) log_sum: f32,
-    best: usize,
+    best: Option<usize>,
 }
 
 /// What the softmax of a row needs of [`PART`] logits, or of the last ones.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Part {
     max: f32,
-    /// Place in the row of the first one that has it.
-    best: usize,
+    /// Place in the row of the first one that has it; none where all are NaN.
+    best: Option<usize>,
     /// Of `exp(logit - max)`.
     sum: f32,
 }
@@ -27,7 +27,7 @@ impl Part {
     /// Reads logits that begin at place `first` of their row.
     pub(crate) fn of(logits: &[f32], first: usize) -> Self {
         let max = maximum(logits);
-        let best = first + logits.iter().position(|&logit| logit >= max).unwrap_or(0);
+        let best = logits.iter().position(|&logit| logit >= max).map(|n| first + n);
         let below = if max == f32::NEG_INFINITY { 0.0 } else { max };
         Self { max, best, sum: sum_of_exponentials(logits, below) }
     }
@@ -43,7 +43,7 @@ impl LogSoftmax {
 
     /// The softmax of a row from all its parts, in their order.
     pub(crate) fn join<'a>(parts: impl Iterator<Item = &'a Part> + Clone) -> Self {
-        let mut highest = Part { max: f32::NEG_INFINITY, best: 0, sum: 0.0 };
+        let mut highest = Part { max: f32::NEG_INFINITY, best: None, sum: 0.0 };
         for part in parts.clone() {
             if part.max > highest.max {
                 highest = *part;
@@ -60,9 +60,9 @@ impl LogSoftmax {
         logit - self.log_sum
     }
 
-    /// Whether the id is the first of those with the highest logit.
+    /// Whether the id is the first of those with the highest logit; NaN is never the highest.
     pub fn is_best(self, id: usize) -> bool {
-        id == self.best
+        self.best == Some(id)
     }
 }
 
@@ -127,5 +127,6 @@ mod tests {
         let broken = [1.0, f32::NAN, 2.0];
         assert!(LogSoftmax::of(&broken).log_prob(broken[0]).is_nan());
         assert!(!softmax.is_best(4));
+        assert!(!LogSoftmax::of(&[f32::NAN; 2]).is_best(0) && LogSoftmax::of(&broken).is_best(2));
     }
 }

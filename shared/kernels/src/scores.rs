@@ -48,7 +48,7 @@ pub(crate) fn score(h: Matrix, ahead: &dyn Panels, asked: &[Asked], compute: Com
     for row in 0..h.rows {
         let softmax = LogSoftmax::join(parts.iter().map(|rows| &rows[row].0));
         for (index, logit) in parts.iter().flat_map(|rows| &rows[row].1) {
-            let is_best = softmax.is_best(asked[*index].id as usize) && !logit.is_nan();
+            let is_best = softmax.is_best(asked[*index].id as usize);
             scored[*index] = Scored { log_prob: softmax.log_prob(*logit), is_best };
         }
     }

@@ -2,6 +2,7 @@
 
 mod eval;
 mod pairs;
+mod peak;
 mod train;
 
 use anyhow::Result;

@@ -16,7 +16,10 @@ use anyhow::{Context as _, Result, bail};
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
 
-use super::pairs::{Figure, Sides, in_turn, timed_lines};
+use super::{
+    pairs::{Figure, Sides, in_turn, timed_lines},
+    peak::{matrix_peak, training_flops},
+};
 
 #[derive(Parser)]
 #[command(name = "cargo xtask bench train --", no_binary_name = true)]
@@ -86,64 +89,31 @@ fn measure(programs: &Path, arguments: &Arguments, case: Case, folder: &Path) ->
         &what,
         arguments.sides.runs,
         || {
-            let peak = peak(arguments, case)?;
+            let peak = peak_of(arguments, case)?;
             share(ours(programs, arguments, case, &data, folder)?, peak)
         },
         || {
-            let peak = peak(arguments, case)?;
+            let peak = peak_of(arguments, case)?;
             share(peer(arguments, case, &data)?, peak)
         },
     )
 }
 
-/// What PyTorch's bf16 product of `[2048, 2048]` matrices makes, the best of ten, in FLOP/s.
-const PEAK: &str = "
-import sys, time, torch
-torch.set_num_threads(int(sys.argv[1]))
-a, b = torch.randn(2048, 2048).bfloat16(), torch.randn(2048, 2048).bfloat16()
-torch.nn.functional.linear(a, b)
-best = 9e9
-for _ in range(10):
-    start = time.perf_counter()
-    torch.nn.functional.linear(a, b)
-    best = min(best, time.perf_counter() - start)
-print(2 * 2048 ** 3 / best)
-";
-
 /// The machine's peak, for pretraining.
-fn peak(arguments: &Arguments, case: Case) -> Result<Option<f64>> {
-    if case != Case::Pretrain {
-        return Ok(None);
-    }
-    let threads = arguments.sides.threads.to_string();
-    let lines = timed_lines(Command::new(&arguments.sides.python).args(["-c", PEAK, threads.as_str()]))?;
-    let peak = lines.last().and_then(|(_, value)| value.as_f64());
-    Ok(Some(peak.context("PyTorch printed no peak")?))
+fn peak_of(arguments: &Arguments, case: Case) -> Result<Option<f64>> {
+    let Sides { python, threads, .. } = &arguments.sides;
+    (case == Case::Pretrain).then(|| matrix_peak(python, *threads)).transpose()
 }
 
 fn with_share(arguments: &Arguments, mut figures: Vec<Figure>, peak: Option<f64>) -> Result<Vec<Figure>> {
     let Some(peak) = peak else { return Ok(figures) };
     let (_, tokens) = figures.iter().find(|(name, _)| *name == TOKENS).context("no tokens/s")?;
     let (_, _, _, length, _) = Case::Pretrain.shape();
-    let reached = tokens * flops_a_token(&arguments.sides.model.join("config.json"), length)?;
+    let config = arguments.sides.model.join("config.json");
+    let text = fs::read_to_string(&config).with_context(|| config.display().to_string())?;
+    let reached = tokens * training_flops(&serde_json::from_str(&text)?, length)?;
     figures.push(("of the matrix peak, %", 100.0 * reached / peak));
     Ok(figures)
-}
-
-/// Operations that a token of a sequence of `length` takes forward and backward: 6 for every weight of a product, and the products of causal
-/// attention (Chowdhery et al. 2022, appendix B, halved for causality); nothing that is computed again counts.
-fn flops_a_token(config: &Path, length: usize) -> Result<f64> {
-    let text = fs::read_to_string(config).with_context(|| config.display().to_string())?;
-    let config: Value = serde_json::from_str(&text)?;
-    let number = |key: &str| config[key].as_f64().with_context(|| format!("config.json has no number {key}"));
-    let (hidden, heads, layers) =
-        (number("hidden_size")?, number("num_attention_heads")?, number("num_hidden_layers")?);
-    let head = config["head_dim"].as_f64().unwrap_or(hidden / heads);
-    let kv_heads = config["num_key_value_heads"].as_f64().unwrap_or(heads);
-    let attention = hidden * head * (2.0 * heads + 2.0 * kv_heads);
-    let layer = attention + 3.0 * hidden * number("intermediate_size")?;
-    let weights = layers * layer + number("vocab_size")? * hidden;
-    Ok(6.0 * weights + 6.0 * layers * heads * head * length as f64)
 }
 
 /// The first rows of a file, in a file of their own.

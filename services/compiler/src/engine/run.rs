@@ -31,7 +31,7 @@ pub fn run_spec(spec: &Path, onnxruntime: Option<&Path>, reporter: &mut Reporter
 pub fn run(job: &Job, onnxruntime: Option<&Path>, reporter: &mut Reporter) -> Result<()> {
     let begin = Instant::now();
     anneal_onnx::init(&anneal_onnx::find_library(onnxruntime)?)?;
-    anneal_kernels::limit_isa().map_err(anneal_model::Error::from)?;
+    anneal_kernels::limit_isa().map_err(|error| Error::spec(anneal_kernels::MAX_ISA, error.to_string()))?;
     anneal_kernels::set_threads(job.threads).map_err(anneal_model::Error::from)?;
     clear(job)?;
     fs::create_dir_all(&job.work)

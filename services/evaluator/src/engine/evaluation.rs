@@ -30,7 +30,7 @@ pub fn run_spec(spec: &EvaluatorSpec, output: &mut Output, stop: &Stop) -> Resul
     if !(0.0..=1.0).contains(&spec.bad_row_share) {
         return Err(Error::spec("bad_row_share", "a share lies between 0 and 1"));
     }
-    anneal_kernels::limit_isa().map_err(|error| Error::Model(error.to_string()))?;
+    anneal_kernels::limit_isa().map_err(|error| Error::spec(anneal_kernels::MAX_ISA, error.to_string()))?;
     anneal_kernels::set_threads(spec.threads).map_err(|error| Error::spec("threads", error.to_string()))?;
     let mut run = Run::new(spec, output, stop)?;
     let (mut model, digest) =

@@ -46,7 +46,7 @@ pub fn run(spec_path: &Path, writer: Box<dyn Write + Send>, stop: &Stop) -> Exit
 
 fn prepare(spec_path: &Path) -> Result<Plan> {
     let plan = Plan::new(spec::read(spec_path)?)?;
-    anneal_kernels::limit_isa()?;
+    anneal_kernels::limit_isa().map_err(|error| Error::spec(anneal_kernels::MAX_ISA, error.to_string()))?;
     anneal_kernels::set_threads(plan.spec.threads)?;
     std::fs::create_dir_all(&plan.output_dir)
         .map_err(|error| Error::spec("output_dir", format!("{}: {error}", plan.spec.output_dir)))?;

@@ -162,6 +162,7 @@ impl Candle {
         self.read(&hidden_td, wanted, board)
     }
 
+    /// Scores what is wanted after the pass' hidden states.
     fn read(&self, hidden_td: &Tensor, wanted: Wanted, board: &mut Board) -> Result<()> {
         let targets: Vec<(u32, Target)> = wanted
             .0
