@@ -38,6 +38,13 @@ pub struct Moments {
     pub second: Vec<f32>,
 }
 
+impl Moments {
+    /// Of a parameter of `count` elements before its first step.
+    pub fn zeros(count: usize) -> Self {
+        Self { first: vec![0.0; count], second: vec![0.0; count] }
+    }
+}
+
 /// The optimizer's state: moments by parameter name, and the count of steps done.
 #[derive(Clone, Debug, Default)]
 pub struct AdamW {
@@ -55,6 +62,16 @@ impl AdamW {
     /// An optimizer as it was saved.
     pub fn restore(options: AdamWOptions, steps: u64, moments: BTreeMap<String, Moments>) -> Self {
         Self { options, steps, moments }
+    }
+
+    /// The same with moments for these parameters, by name and number of elements: zeros where there are none yet. Whoever calls it
+    /// before the first step has them apart from the memory that each step takes and gives back.
+    #[must_use]
+    pub fn holding<'a>(mut self, parameters: impl IntoIterator<Item = (&'a str, usize)>) -> Self {
+        for (name, count) in parameters {
+            self.moments.entry(name.to_owned()).or_insert_with(|| Moments::zeros(count));
+        }
+        self
     }
 
     /// Steps done so far.
@@ -87,11 +104,7 @@ impl AdamW {
                 let sizes = (parameter.elem_count(), grad.len());
                 return refuse("adamw", format!("`{name}` and its gradient have {sizes:?} elements"));
             }
-            let moments = self.moments.entry(name.to_owned()).or_default();
-            if moments.first.is_empty() {
-                let n = parameter.elem_count();
-                *moments = Moments { first: vec![0.0; n], second: vec![0.0; n] };
-            }
+            let moments = self.moments.entry(name.to_owned()).or_insert_with(|| Moments::zeros(grad.len()));
             if moments.first.len() != parameter.elem_count() || moments.second.len() != parameter.elem_count()
             {
                 return refuse("adamw", format!("the saved moments of `{name}` have another size"));

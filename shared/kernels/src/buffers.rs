@@ -6,6 +6,8 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use memmap2::MmapMut;
+
 /// Bytes of a cache line.
 const LINE: usize = 64;
 
@@ -27,15 +29,10 @@ impl Aligned {
 
     /// Makes it `len` long, with unspecified content.
     pub(crate) fn resize(&mut self, len: usize) {
-        if self.room() < len {
+        if self.values.len().saturating_sub(LINE / size_of::<f32>()) < len {
             *self = Self::zeros(len);
         }
         self.len = len;
-    }
-
-    /// The longest it can be without being moved.
-    fn room(&self) -> usize {
-        self.values.len().saturating_sub(LINE / size_of::<f32>())
     }
 }
 
@@ -61,31 +58,60 @@ impl DerefMut for Aligned {
     }
 }
 
-static FREE: Mutex<Vec<Aligned>> = Mutex::new(Vec::new());
+static FREE: Mutex<Vec<Region>> = Mutex::new(Vec::new());
 /// Buffers kept for later; more are given back to the system.
 const KEPT: usize = 8;
+/// Bytes by which a region grows, and from which on it asks for large pages.
+const LARGE_PAGE: usize = 2 << 20;
+
+/// Memory of its own from the system: a buffer that is kept between two steps would cut the heap that everything else of a step is
+/// taken from and given back to.
+#[derive(Debug, Default)]
+struct Region(Option<MmapMut>);
+
+impl Region {
+    /// Of `len` floats or more.
+    fn new(len: usize) -> Self {
+        let bytes = len.max(1) * size_of::<f32>();
+        let large = bytes >= LARGE_PAGE;
+        let bytes = if large { bytes.next_multiple_of(LARGE_PAGE) } else { bytes };
+        let map = MmapMut::map_anon(bytes).expect("the system gives memory");
+        #[cfg(target_os = "linux")]
+        if large {
+            // Only advice: small pages work as well.
+            let _refused = map.advise(memmap2::Advice::HugePage);
+        }
+        Self(Some(map))
+    }
+
+    /// Floats it holds.
+    fn room(&self) -> usize {
+        self.0.as_ref().map_or(0, |map| map.len() / size_of::<f32>())
+    }
+}
 
 /// A scratch slice, given back when dropped.
-pub(crate) struct Buffer(Aligned);
+pub(crate) struct Buffer {
+    region: Region,
+    len: usize,
+}
 
 /// A buffer of `len` elements with unspecified content.
 pub(crate) fn scratch(len: usize) -> Buffer {
     let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
     let fitting = (0..free.len()).filter(|&n| free[n].room() >= len).min_by_key(|&n| free[n].room());
-    let mut values = match fitting.or_else(|| (0..free.len()).max_by_key(|&n| free[n].room())) {
-        Some(n) => free.swap_remove(n),
-        None => Aligned::default(),
-    };
+    let taken = fitting.or_else(|| (0..free.len()).max_by_key(|&n| free[n].room()));
+    let region = taken.map(|n| free.swap_remove(n)).unwrap_or_default();
     drop(free);
-    values.resize(len);
-    Buffer(values)
+    let region = if region.room() >= len { region } else { Region::new(len) };
+    Buffer { region, len }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
         if free.len() < KEPT {
-            free.push(std::mem::take(&mut self.0));
+            free.push(std::mem::take(&mut self.region));
         }
     }
 }
@@ -94,13 +120,14 @@ impl Deref for Buffer {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        &self.0
+        self.region.0.as_ref().map_or(&[], |map| &bytemuck::cast_slice(map)[..self.len])
     }
 }
 
 impl DerefMut for Buffer {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.0
+        let map = self.region.0.as_mut();
+        map.map_or(&mut [], |map| &mut bytemuck::cast_slice_mut(map)[..self.len])
     }
 }
 
@@ -111,7 +138,7 @@ mod tests {
     #[test]
     fn memory_begins_at_a_cache_line_whatever_its_length() {
         let mut grown = Aligned::default();
-        for len in [0, 1, 15, 16, 17, 1000, 100_000] {
+        for len in [0, 1, 15, 16, 17, 1000, 100_000, 1 << 20] {
             grown.resize(len);
             assert_eq!(grown.len(), len);
             assert!(grown.as_ptr().addr().is_multiple_of(LINE) || len == 0);

@@ -22,7 +22,7 @@ use crate::{
 pub const IGNORE: u32 = u32::MAX;
 
 /// Tokens whose logits exist at the same time; fixed, because the weight gradient is summed chunk by chunk.
-const CHUNK: usize = 384;
+const CHUNK: usize = 192;
 
 /// What a batch costs, and how each target fared.
 #[derive(Debug)]

@@ -1,11 +1,11 @@
 //! `y = x · wᵀ` with a weight that is never trained, kept in the compute format.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use candle_core::{CpuStorage, CustomOp1, DType, Layout, Result as CandleResult, Shape, Tensor};
 
 use crate::{
-    Compute, Result, compose,
+    Compute, Error, Result, compose,
     error::refuse,
     gemm::{Matrix, PackedWeight, Panels, Product, TransposedPanels},
     slices::{floats, on_cpu, stored, tensor, with_floats},
@@ -36,6 +36,28 @@ impl FrozenLinear {
         }
         let w = w_oi.to_dtype(DType::F32)?;
         let weight = with_floats(&w, |w| Ok(PackedWeight::new(Matrix::new(w, o, i), compute)))?;
+        Ok(Self { inner: Inner::Cpu(Arc::new(weight)), compute })
+    }
+
+    /// Rows that [`Self::by_rows`] asks for at a time.
+    pub const ROWS: usize = 4096;
+
+    /// Stores a weight `[o, i]` on the CPU of which `read` gives some rows at a time, so that it is never there as a whole in f32.
+    pub fn by_rows<E: From<Error>>(
+        (o, i): (usize, usize),
+        compute: Compute,
+        read: impl Fn(Range<usize>) -> std::result::Result<Vec<f32>, E>,
+    ) -> std::result::Result<Self, E> {
+        let mut weight = PackedWeight::zeros((o, i), compute);
+        for from in (0..o).step_by(Self::ROWS) {
+            let rows = from..(from + Self::ROWS).min(o);
+            let values = read(rows.clone())?;
+            if values.len() != rows.len() * i {
+                let reason = format!("{} values for {} rows of {i}", values.len(), rows.len());
+                return Ok(refuse("frozen linear", reason)?);
+            }
+            weight.set_rows(from, Matrix::new(&values, rows.len(), i));
+        }
         Ok(Self { inner: Inner::Cpu(Arc::new(weight)), compute })
     }
 
@@ -113,5 +135,29 @@ impl CustomOp1 for Frozen {
             Ok(Product { a, a_round: self.compute, b: &b, round: self.compute }.compute())
         })?;
         Ok(Some(tensor(dx_ti, x_ti.shape())?))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    #[test]
+    fn a_weight_by_rows_is_the_whole_weight() {
+        let (o, i) = (FrozenLinear::ROWS + 33, 5);
+        let values: Vec<f32> = (0..o * i).map(|n| (n % 1013) as f32 - 500.0).collect();
+        let whole = Tensor::from_slice(&values, (o, i), &Device::Cpu).unwrap();
+        for compute in [Compute::F32, Compute::Bf16, Compute::F16] {
+            let read = |rows: Range<usize>| Ok::<_, Error>(values[rows.start * i..rows.end * i].to_vec());
+            let by_rows = FrozenLinear::by_rows((o, i), compute, read).unwrap().weight_f32().unwrap();
+            let want = FrozenLinear::new(&whole, compute).unwrap().weight_f32().unwrap();
+            let floats = |tensor: Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            assert_eq!(floats(by_rows), floats(want), "{compute:?}");
+        }
+        let short = FrozenLinear::by_rows((o, i), Compute::F32, |rows| Ok::<_, Error>(vec![0.0; rows.len()]));
+        assert!(short.unwrap_err().to_string().contains("4096 values for 4096 rows of 5"));
     }
 }

@@ -4,9 +4,10 @@ use std::{fs, io, os::unix::process::CommandExt as _, process::Command};
 
 /// Where glibc's allocator reads its settings, before `main`.
 const SETTINGS_VARIABLE: &str = "GLIBC_TUNABLES";
-/// Freed memory stays with the process, whatever its size, and lies in large pages.
+/// Freed memory stays with the process, whatever its size, and lies in large pages, in one arena: further ones are made of heaps of
+/// 64 MiB, which go back to the system as soon as they are empty.
 const SETTINGS: &str = "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=0x4000000000:\
-                        glibc.malloc.trim_threshold=0x4000000000:glibc.malloc.arena_max";
+                        glibc.malloc.trim_threshold=0x4000000000:glibc.malloc.arena_max=1";
 
 /// Starts this program anew, under the same process id and with the same arguments, with an allocator that keeps what is freed.
 ///
@@ -19,10 +20,7 @@ pub fn keep_freed_memory() {
     }
     let mut arguments = std::env::args_os();
     let (Ok(program), Some(name)) = (std::env::current_exe(), arguments.next()) else { return };
-    // Fewer arenas than threads at work, and they wait for each other; more, and each keeps its own.
-    let arenas = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let settings = format!("{SETTINGS}={arenas}");
-    let _refused = Command::new(program).arg0(name).args(arguments).env(SETTINGS_VARIABLE, settings).exec();
+    let _refused = Command::new(program).arg0(name).args(arguments).env(SETTINGS_VARIABLE, SETTINGS).exec();
 }
 
 /// The most memory this process has held resident, in bytes (`VmHWM` of `/proc/self/status`).

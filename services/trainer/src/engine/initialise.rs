@@ -5,6 +5,8 @@ use std::{collections::HashMap, path::Path};
 
 use anneal_model::{ModelConfig, formula, weights::SafeTensors};
 use candle_core::{Device, Tensor};
+use rand_chacha::{ChaCha8Rng, rand_core::SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
 use super::{Error, Result};
@@ -68,20 +70,15 @@ pub(crate) fn read_adapter(path: &Path, shapes: &[(String, Vec<usize>)]) -> Resu
 fn normal(key: u64, count: usize, deviation: f64) -> Vec<f32> {
     let mut values = vec![0.0; count];
     values.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, values)| {
-        for (pair, values) in values.chunks_mut(2).enumerate() {
-            let pair = (chunk * CHUNK / 2 + pair) as u64;
-            values.copy_from_slice(&normal_pair(key, pair, deviation)[..values.len()]);
+        let mut random = ChaCha8Rng::seed_from_u64(key);
+        random.set_stream(chunk as u64);
+        let drawn = StandardNormal.sample_iter(random);
+        for (value, drawn) in values.iter_mut().zip(drawn) {
+            let drawn: f64 = drawn;
+            *value = (deviation * drawn) as f32;
         }
     });
     values
-}
-
-/// Box and Muller 1958.
-fn normal_pair(key: u64, pair: u64, deviation: f64) -> [f32; 2] {
-    let unit = |n: u64| (formula::bits(0, key.wrapping_add(n)) >> 11) as f64 * (1.0 / (1_u64 << 53) as f64);
-    let radius = deviation * (-2.0 * (1.0 - unit(2 * pair)).ln()).sqrt();
-    let (sine, cosine) = (std::f64::consts::TAU * unit(2 * pair + 1)).sin_cos();
-    [(radius * cosine) as f32, (radius * sine) as f32]
 }
 
 #[cfg(test)]

@@ -17,18 +17,28 @@ pub(crate) struct Optimizer {
 }
 
 impl Optimizer {
-    /// A fresh optimizer, or one that has done `steps` steps and holds `moments`.
-    pub(crate) fn new(spec: &OptimizerSpec, steps: u64, moments: BTreeMap<String, Moments>) -> Self {
+    /// A fresh optimizer of the variables, or one that has done `steps` steps and holds `moments`.
+    pub(crate) fn new(
+        spec: &OptimizerSpec,
+        trainable: &[(String, Var)],
+        steps: u64,
+        moments: BTreeMap<String, Moments>,
+    ) -> Self {
         let options = AdamWOptions {
             beta1: spec.beta1,
             beta2: spec.beta2,
             eps: spec.epsilon,
             weight_decay: spec.weight_decay,
         };
+        let group = |of_group: bool| {
+            let group = trainable.iter().filter(move |(name, _)| is_decayed(name) == of_group);
+            group.map(|(name, var)| (name.as_str(), var.elem_count()))
+        };
         let (decayed, plain) = moments.into_iter().partition(|(name, _)| is_decayed(name));
+        let undecayed = AdamWOptions { weight_decay: 0.0, ..options };
         Self {
-            decayed: AdamW::restore(options, steps, decayed),
-            plain: AdamW::restore(AdamWOptions { weight_decay: 0.0, ..options }, steps, plain),
+            decayed: AdamW::restore(options, steps, decayed).holding(group(true)),
+            plain: AdamW::restore(undecayed, steps, plain).holding(group(false)),
             max_grad_norm: spec.max_grad_norm,
         }
     }
@@ -44,7 +54,7 @@ impl Optimizer {
     }
 
     /// The global L2 norm of gradients that are `scale` times too large.
-    pub(crate) fn norm(gradients: &Gradients, scale: f64) -> f64 {
+    pub(crate) fn norm(gradients: &mut Gradients, scale: f64) -> f64 {
         global_norm(gradients.sums()) / scale
     }
 
@@ -52,7 +62,7 @@ impl Optimizer {
     pub(crate) fn step(
         &mut self,
         trainable: &[(String, Var)],
-        gradients: &Gradients,
+        gradients: &mut Gradients,
         (rate, norm, scale): (f64, f64, f64),
     ) -> Result<()> {
         let clip = if self.max_grad_norm > 0.0 { (self.max_grad_norm / (norm + 1e-6)).min(1.0) } else { 1.0 };

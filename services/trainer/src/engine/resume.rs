@@ -33,7 +33,8 @@ pub(crate) fn restore(session: &mut Session, folder: &Path) -> Result<Restored> 
     let weights = read_tensors(&file, &names).map_err(wrong)?;
     session.decoder.set_trainable(&weights).map_err(wrong)?;
     let moments = read_moments(folder)?;
-    session.optimizer = Optimizer::new(&session.plan.spec.optimizer, state.optimizer_steps, moments);
+    session.optimizer =
+        Optimizer::new(&session.plan.spec.optimizer, &session.trainable, state.optimizer_steps, moments);
     best::keep(session, &state.position, folder)?;
     session.position = state.position;
     Ok(Restored { history: read_history(folder)?, isa: state.isa })

@@ -73,7 +73,7 @@ pub(crate) struct Session {
     pub(crate) decoder: Decoder,
     pub(crate) trainable: Vec<(String, Var)>,
     pub(crate) optimizer: Optimizer,
-    /// Of the step under way; their memory is used again by the next.
+    /// Of the step under way.
     gradients: Gradients,
     pub(crate) corpus: Corpus,
     /// What the weights are built on: see `base::checksum`.
@@ -172,6 +172,7 @@ impl Session {
         let all_items = (spec.epochs * epoch_items as f64).ceil().max(1.0) as u64;
         let steps = spec.max_steps.unwrap_or(all_items.div_ceil(plan.global_batch as u64));
         let optimizer = &spec.optimizer;
+        let trainable = decoder.trainable();
         let rate = LearningRate::new(
             plan.learning_rate,
             optimizer.min_learning_rate,
@@ -182,9 +183,9 @@ impl Session {
         Self {
             order: Order::new(epoch_items, spec.shuffle.then_some(spec.seed)),
             last_item: spec.max_steps.is_none().then_some(all_items),
-            optimizer: Optimizer::new(optimizer, 0, std::collections::BTreeMap::new()),
-            gradients: Gradients::zeros(&decoder.trainable()),
-            trainable: decoder.trainable(),
+            optimizer: Optimizer::new(optimizer, &trainable, 0, std::collections::BTreeMap::new()),
+            gradients: Gradients::zeros(&trainable),
+            trainable,
             position: Position::start(&plan),
             reference: ReferenceLogs::default(),
             validation_reference: ReferenceLogs::default(),
@@ -243,16 +244,17 @@ impl Session {
         let scale = self.position.loss_scale.scale();
         let dropout_before = self.position.dropout.clone();
         let sums = self.gradients(&work)?;
-        let grad_norm = Optimizer::norm(&self.gradients, scale);
+        let grad_norm = Optimizer::norm(&mut self.gradients, scale);
         let finite = sums.loss().is_finite() && grad_norm.is_finite();
         let learning_rate = self.rate.after(self.position.step);
         if finite {
-            self.optimizer.step(&self.trainable, &self.gradients, (learning_rate, grad_norm, scale))?;
+            self.optimizer.step(&self.trainable, &mut self.gradients, (learning_rate, grad_norm, scale))?;
         } else if !self.position.loss_scale.may_skip() {
             self.position.dropout = dropout_before;
             let what = if sums.loss().is_finite() { "gradient norm" } else { "loss" };
             return Err(Error::Diverged { step: self.position.step + 1, what, kept: String::new() });
         }
+        self.gradients.clear();
         self.advance(&work, sums, finite);
         let (tokens, trained_tokens) = (work.tokens, work.targets);
         Ok(StepOutcome { sums, grad_norm, learning_rate, tokens, trained_tokens, skipped: !finite })
@@ -265,7 +267,6 @@ impl Session {
         let norm = if pairs { work.items } else { work.targets.max(1) };
         let weight = self.position.loss_scale.scale() / norm as f64;
         let mut sums = Sums::default();
-        self.gradients.clear();
         for micro in &work.micros {
             sums.add(self.pass(micro, &micro.batch(pairs)?, weight)?);
         }

@@ -106,7 +106,7 @@ pub(crate) struct Product<'a> {
 }
 
 /// Floats of a packed block of either operand, at most.
-const BLOCK_FLOATS: usize = 1 << 21;
+const BLOCK_FLOATS: usize = 1 << 20;
 /// Up to so many rows, the right operand is not packed ahead but panel by panel where it is used.
 const FEW_ROWS: usize = 48;
 /// Rows a task keeps in its second-level cache.

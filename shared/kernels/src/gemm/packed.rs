@@ -36,38 +36,58 @@ enum Values {
 impl PackedWeight {
     /// Packs `w_oi` in the format of `compute`.
     pub(crate) fn new(w: Matrix, compute: Compute) -> Self {
-        let (o, i) = (w.rows, w.cols);
-        let panels = o.div_ceil(NR);
-        let fill = |index: usize, panel: &mut [f32]| {
-            let from = index * NR;
-            pack::<NR>(w, from, NR.min(o - from), 0..i, panel);
-        };
+        let mut packed = Self::zeros((w.rows, w.cols), compute);
+        packed.set_rows(0, w);
+        packed
+    }
+
+    /// A weight of zeros in the format of `compute`.
+    pub(crate) fn zeros((o, i): (usize, usize), compute: Compute) -> Self {
+        let width = o.next_multiple_of(NR);
         let values = match compute {
-            Compute::F32 => {
-                let mut values = Aligned::zeros(panels * NR * i);
-                pool::parts(true, &mut values, NR * i, fill);
-                Values::F32(values)
+            Compute::F32 => Values::F32(Aligned::zeros(width * i)),
+            Compute::Bf16 => Values::Bf16(Aligned::zeros(width * i.div_ceil(2))),
+            Compute::F16 => Values::F16(vec![f16::ZERO; width * i]),
+        };
+        Self { o, i, values }
+    }
+
+    /// Packs the rows `w` of the weight from row `from`, a multiple of [`NR`], on; their number is one, too, unless they are the last.
+    pub(crate) fn set_rows(&mut self, from: usize, w: Matrix) {
+        let (i, end) = (self.i, from + w.rows);
+        assert!(w.cols == i && end <= self.o && from.is_multiple_of(NR));
+        assert!(w.rows.is_multiple_of(NR) || end == self.o);
+        let fill = |index: usize, panel: &mut [f32]| {
+            let first = index * NR;
+            pack::<NR>(w, first, NR.min(w.rows - first), 0..i, panel);
+        };
+        let panels = from / NR..end.div_ceil(NR);
+        match &mut self.values {
+            Values::F32(values) => {
+                let stride = NR * i;
+                pool::parts(true, &mut values[panels.start * stride..panels.end * stride], stride, fill);
             }
-            Compute::Bf16 => {
-                let mut values = Aligned::zeros(panels * NR * i.div_ceil(2));
-                pool::parts(true, &mut values, NR * i.div_ceil(2), |index, pairs| {
+            Values::Bf16(values) => {
+                let stride = NR * i.div_ceil(2);
+                let values = &mut values[panels.start * stride..panels.end * stride];
+                pool::parts(true, values, stride, |index, pairs| {
                     let mut panel = scratch(NR * i);
                     fill(index, &mut panel);
                     pair_up(&panel, NR, pairs);
                 });
-                Values::Bf16(values)
             }
-            Compute::F16 => {
-                let mut values = Vec::with_capacity(panels * NR * i);
+            Values::F16(values) => {
                 let mut panel = vec![0.0; NR * i];
-                for index in 0..panels {
+                for (index, values) in
+                    values[panels.start * NR * i..].chunks_mut(NR * i).enumerate().take(panels.len())
+                {
                     fill(index, &mut panel);
-                    values.extend(panel.iter().map(|&x| f16::from_f32(x)));
+                    for (value, &x) in values.iter_mut().zip(&panel) {
+                        *value = f16::from_f32(x);
+                    }
                 }
-                Values::F16(values)
             }
-        };
-        Self { o, i, values }
+        }
     }
 
     /// Outputs and inputs.

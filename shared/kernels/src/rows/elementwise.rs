@@ -17,6 +17,13 @@ pub fn add(y: &mut [f32], x: &[f32]) {
     });
 }
 
+/// `x + y`.
+pub fn sum(x: &[f32], y: &[f32]) -> Vec<f32> {
+    let mut total = x.to_vec();
+    add(&mut total, y);
+    total
+}
+
 /// `y *= x`.
 pub fn multiply(y: &mut [f32], x: &[f32]) {
     debug_assert_eq!(y.len(), x.len());

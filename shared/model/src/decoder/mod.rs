@@ -199,7 +199,7 @@ impl Decoder {
         if let Some(head) = self.model.packed_head.get() {
             return Ok(head);
         }
-        let packed = FrozenLinear::new(&self.output_weight()?.0, self.model.compute)?;
+        let packed = self.model.output().packed(self.model.compute)?;
         // Another thread may be first; both hold the same bits.
         Ok(self.model.packed_head.get_or_init(|| packed))
     }

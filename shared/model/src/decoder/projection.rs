@@ -82,6 +82,14 @@ impl Table {
         }
     }
 
+    /// The matrix as products read it.
+    pub(super) fn packed(&self, compute: Compute) -> Result<FrozenLinear> {
+        match self {
+            Self::Held(vector) => Ok(FrozenLinear::new(vector.tensor(), compute)?),
+            Self::Stored(table) => FrozenLinear::by_rows(table.shape(), compute, |rows| table.rows(rows)),
+        }
+    }
+
     /// The variable, when it is trained.
     pub(super) fn var(&self) -> Option<&Var> {
         match self {

@@ -1,6 +1,6 @@
 //! A matrix that stays in its file: rows are read when they are asked for.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use candle_core::{Device, Tensor};
 
@@ -42,10 +42,21 @@ impl StoredTable {
         Ok(rows)
     }
 
+    /// Rows and columns.
+    pub(crate) fn shape(&self) -> (usize, usize) {
+        (self.rows, self.columns)
+    }
+
+    /// Neighbouring rows.
+    pub(crate) fn rows(&self, rows: Range<usize>) -> Result<Vec<f32>> {
+        let mut values = vec![0.0; rows.len() * self.columns];
+        self.span(rows.start * self.columns, &mut values)?;
+        Ok(values)
+    }
+
     /// The whole matrix, read anew.
     pub(crate) fn tensor(&self) -> Result<Tensor> {
-        let mut values = vec![0.0; self.rows * self.columns];
-        self.span(0, &mut values)?;
+        let values = self.rows(0..self.rows)?;
         Ok(Tensor::from_vec(values, (self.rows, self.columns), &Device::Cpu)?)
     }
 

@@ -1,15 +1,17 @@
 //! A text's ids from the ids of its words, each of which is encoded once.
 //!
 //! The common byte-level tokenizers cut every text before an ASCII letter behind a single line feed, and before a single space and
-//! such a letter, where a printable ASCII character comes first, and merge nothing across a cut. (Behind more white space the end of
-//! a text and a letter are not cut alike.) So the ids of a text are those of its pieces between such places, end to end, and
-//! running text repeats its pieces.
+//! such a letter or digit, where a printable ASCII character comes first, and merge nothing across a cut. (Behind more white space
+//! the end of a text and a letter are not cut alike.) So the ids of a text are those of its pieces between such places, end to end,
+//! and running text repeats its pieces. Most new ones are a plain word with at most one mark behind it, which needs no pattern.
 
 use std::sync::{Mutex, PoisonError};
 
 use foldhash::HashMap;
 use serde_json::Value;
-use tokenizers::{models::ModelWrapper, normalizers::NormalizerWrapper};
+use tokenizers::models::{ModelWrapper, bpe::BPE};
+use tokenizers::normalizers::NormalizerWrapper;
+use tokenizers::{Model, PreTokenizedString, PreTokenizer as _};
 
 use super::pre_tokenizer::PreTokenizer;
 
@@ -17,23 +19,47 @@ use super::pre_tokenizer::PreTokenizer;
 const LONGEST: usize = 48;
 /// A pattern that cuts numbers alone, beside one that cuts words.
 const DIGITS: &str = r"\p{N}{1,3}";
-/// Pieces remembered before all are forgotten.
-const MOST_PIECES: usize = 1 << 16;
+/// Pieces of a generation.
+const MOST_PIECES: usize = 1 << 17;
+/// Marks that stand alone behind a word.
+const MARKS: &[u8] = b",.;:";
 
 /// What was encoded before, a memory for each thread that encodes at the same time.
 #[derive(Debug, Default)]
 pub(super) struct Words {
     free: Mutex<Vec<Memory>>,
+    /// Whether plain words go to the merges as they are.
+    plain: bool,
     /// What the post-processor puts before and behind every text.
     before: Vec<u32>,
     behind: Vec<u32>,
 }
 
+/// Two generations: a full one is the old one from then on, and the one before it is forgotten, but for the pieces that were met again.
 #[derive(Debug, Default)]
 struct Memory {
+    young: Generation,
+    old: Generation,
+}
+
+#[derive(Debug, Default)]
+struct Generation {
     /// Where the ids of a piece lie.
     places: HashMap<Box<str>, (u32, u32)>,
     ids: Vec<u32>,
+}
+
+impl Generation {
+    fn get(&self, piece: &str) -> Option<&[u32]> {
+        let &(from, to) = self.places.get(piece)?;
+        Some(&self.ids[from as usize..to as usize])
+    }
+
+    fn insert(&mut self, piece: &str, ids: &[u32]) {
+        let from = self.ids.len() as u32;
+        self.ids.extend_from_slice(ids);
+        self.places.insert(piece.into(), (from, self.ids.len() as u32));
+    }
 }
 
 impl Words {
@@ -51,9 +77,10 @@ impl Words {
         });
         let (before, behind) = frame(tokenizer)?;
         (plain_model && composed_at_most && added_within && cuts_words(&cuts)).then(|| Self {
+            free: Mutex::default(),
+            plain: keeps_plain_words(tokenizer),
             before,
             behind,
-            ..Self::default()
         })
     }
 
@@ -68,7 +95,7 @@ impl Words {
         let mut ids = Vec::with_capacity(text.len() / 3);
         ids.extend(self.before.iter().filter(|_| add_special));
         for piece in pieces(text) {
-            memory.add(tokenizer, piece, &mut ids)?;
+            memory.add(tokenizer, self.plain, piece, &mut ids)?;
         }
         ids.extend(self.behind.iter().filter(|_| add_special));
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
@@ -91,32 +118,73 @@ impl Memory {
     fn add(
         &mut self,
         tokenizer: &tokenizers::Tokenizer,
+        plain: bool,
         piece: &str,
         out: &mut Vec<u32>,
     ) -> tokenizers::Result<()> {
-        if let Some(&(from, to)) = self.places.get(piece) {
-            out.extend_from_slice(&self.ids[from as usize..to as usize]);
+        if let Some(ids) = self.young.get(piece) {
+            out.extend_from_slice(ids);
             return Ok(());
         }
-        let encoded = tokenizer.encode_fast(piece, false)?;
-        out.extend_from_slice(encoded.get_ids());
-        if piece.len() <= LONGEST {
-            if self.places.len() == MOST_PIECES {
-                *self = Self::default();
+        let from = out.len();
+        match (self.old.get(piece), tokenizer.get_model(), plain_word(piece).filter(|_| plain)) {
+            (Some(ids), ..) => out.extend_from_slice(ids),
+            (None, ModelWrapper::BPE(model), Some((word, mark))) => {
+                merge(model, word, out)?;
+                merge(model, mark, out)?;
             }
-            let from = self.ids.len() as u32;
-            self.ids.extend_from_slice(encoded.get_ids());
-            self.places.insert(piece.into(), (from, self.ids.len() as u32));
+            _ => out.extend_from_slice(tokenizer.encode_fast(piece, false)?.get_ids()),
+        }
+        if piece.len() <= LONGEST {
+            if self.young.places.len() == MOST_PIECES {
+                self.old = std::mem::take(&mut self.young);
+            }
+            self.young.insert(piece, &out[from..]);
         }
         Ok(())
     }
+}
+
+/// The ids of a word or a mark of [`plain_word`].
+fn merge(model: &BPE, part: &str, out: &mut Vec<u32>) -> tokenizers::Result<()> {
+    if !part.is_empty() {
+        // The byte-level letter of a space.
+        let tokens = match part.strip_prefix(' ') {
+            Some(word) => model.tokenize(&format!("\u{120}{word}")),
+            None => model.tokenize(part),
+        }?;
+        out.extend(tokens.into_iter().map(|token| token.id));
+    }
+    Ok(())
+}
+
+/// A piece of one English word (a space, a letter of any case, small letters) and at most one mark behind it.
+fn plain_word(piece: &str) -> Option<(&str, &str)> {
+    let (word, mark) = match piece.as_bytes() {
+        [word @ .., last] if MARKS.contains(last) => piece.split_at(word.len()),
+        _ => (piece, ""),
+    };
+    let [first, rest @ ..] = word.strip_prefix(' ').unwrap_or(word).as_bytes() else { return None };
+    (first.is_ascii_alphabetic() && rest.iter().all(u8::is_ascii_lowercase)).then_some((word, mark))
+}
+
+/// Whether a tokenizer cuts every [`plain_word`] into word and mark, writes it in byte-level letters and looks for nothing else in it.
+fn keeps_plain_words(tokenizer: &tokenizers::Tokenizer) -> bool {
+    let elsewhere =
+        |c: char| !(c.is_ascii_alphabetic() || c == ' ' || c.is_ascii() && MARKS.contains(&(c as u8)));
+    let mut probe = PreTokenizedString::from(" Word,");
+    let cut = tokenizer.get_pre_tokenizer().is_some_and(|step| step.pre_tokenize(&mut probe).is_ok());
+    let parts = probe.get_splits(tokenizers::OffsetReferential::Original, tokenizers::OffsetType::Byte);
+    let parts: Vec<&str> = parts.iter().map(|part| part.0).collect();
+    let added = tokenizer.get_added_tokens_decoder();
+    cut && parts == ["\u{120}Word", ","] && added.values().all(|token| token.content.contains(elsewhere))
 }
 
 /// The text's pieces, end to end.
 fn pieces(text: &str) -> impl Iterator<Item = &str> {
     let bytes = text.as_bytes();
     let cut_at = move |at: usize| match bytes[at] {
-        b' ' => bytes[at - 1].is_ascii_graphic() && bytes.get(at + 1).is_some_and(u8::is_ascii_alphabetic),
+        b' ' => bytes[at - 1].is_ascii_graphic() && bytes.get(at + 1).is_some_and(u8::is_ascii_alphanumeric),
         letter => {
             letter.is_ascii_alphabetic()
                 && bytes[at - 1] == b'\n'
@@ -217,7 +285,7 @@ mod tests {
         #[test]
         fn a_text_has_the_ids_that_the_library_gives_it(
             text in proptest::collection::vec(
-                prop_oneof![Just(" "), Just("\n"), Just("a"), Just("ab"), Just("1"), Just("."), Just("'s"), Just("é"), Just("e\u{301}"),
+                prop_oneof![Just(" "), Just("\n"), Just("a"), Just("ab"), Just(" Ab"), Just("B"), Just(","), Just("1"), Just("."), Just("'s"), Just("é"), Just("e\u{301}"),
                             Just("\r"), Just("\t"), Just("\u{a0}"), Just("字"), Just("<|x|>"), Just("/"), Just("\u{301}")], 0..40)
         ) {
             let text = text.concat();
@@ -256,9 +324,46 @@ mod tests {
     }
 
     #[test]
+    fn plain_words_are_told_from_others() {
+        for (piece, parts) in [(" cat", (" cat", "")), ("A.", ("A", ".")), (" Cats,", (" Cats", ","))] {
+            assert_eq!(plain_word(piece), Some(parts), "{piece}");
+        }
+        for piece in ["", " ", ",", " cat's", "caT", "cat\n", " cat,,", " 3", "é", "  cat", "cat "] {
+            assert_eq!(plain_word(piece), None, "{piece}");
+        }
+    }
+
+    #[test]
+    fn an_added_token_within_words_is_found() {
+        let mut tokenizer = tokenizer(&PreTokenizer::plain().json(), &Value::Null);
+        assert!(keeps_plain_words(&tokenizer));
+        tokenizer.add_tokens([tokenizers::AddedToken::from("aba", false)]).unwrap();
+        assert!(!keeps_plain_words(&tokenizer));
+        let words = Words::of(&tokenizer).unwrap();
+        let want = tokenizer.encode_fast(" cabal", false).unwrap().get_ids().to_vec();
+        assert_eq!(words.encode(&tokenizer, " cabal", false).unwrap(), want);
+    }
+
+    #[test]
+    fn a_full_generation_becomes_the_old_one() {
+        let tokenizer = tokenizer(&PreTokenizer::plain().json(), &Value::Null);
+        let mut memory = Memory::default();
+        for n in 0..MOST_PIECES {
+            memory.young.insert(&n.to_string(), &[]);
+        }
+        let mut ids = Vec::new();
+        memory.add(&tokenizer, true, " ab", &mut ids).unwrap();
+        assert_eq!((memory.young.places.len(), memory.old.places.len()), (1, MOST_PIECES));
+        assert_eq!(memory.young.get(" ab"), Some(&ids[..]));
+        // Met again: it is young from now on.
+        memory.add(&tokenizer, true, "7", &mut ids).unwrap();
+        assert!(memory.young.get("7").is_some());
+    }
+
+    #[test]
     fn pieces_lie_end_to_end() {
         let list = |text| pieces(text).collect::<Vec<_>>();
-        assert_eq!(list("The cat, sat 3 \n\nDown\ndeep"), ["The", " cat,", " sat 3 \n\nDown\n", "deep"]);
+        assert_eq!(list("The cat, sat 3 \n\nDown\ndeep"), ["The", " cat,", " sat", " 3 \n\nDown\n", "deep"]);
         assert!(list("").is_empty());
         assert_eq!(list(" a"), [" a"]);
     }

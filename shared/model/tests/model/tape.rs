@@ -64,7 +64,7 @@ fn the_tape_gives_the_graphs_gradients() {
         {
             let decoder = tiny(architecture, weights, compute);
             let (want_loss, want) = by_graph(&decoder, &ids, &targets);
-            let (loss, gradients) = by_tape(&decoder, &ids, &targets, Keep::Activations);
+            let (loss, mut gradients) = by_tape(&decoder, &ids, &targets, Keep::Activations);
             let what = format!("{architecture:?} {weights:?} {compute:?}");
             assert!((loss - want_loss).abs() < 1e-4 * want_loss.abs(), "{what}: {loss} {want_loss}");
             let tolerance = if compute == Compute::F32 { 1e-4 } else { 2e-2 };
@@ -73,7 +73,7 @@ fn the_tape_gives_the_graphs_gradients() {
                 let error = got.iter().zip(want).map(|(g, w)| (g - w) * (g - w)).sum::<f32>().sqrt();
                 assert!(error <= tolerance * norm + 1e-6, "{what} {name}: {error} of {norm}");
             }
-            let (_, again) = by_tape(&decoder, &ids, &targets, Keep::LayerInputs);
+            let (_, mut again) = by_tape(&decoder, &ids, &targets, Keep::LayerInputs);
             assert_eq!(gradients.sums(), again.sums(), "{what}: layers run again");
         }
     }

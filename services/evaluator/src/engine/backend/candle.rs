@@ -12,8 +12,8 @@ use crate::engine::prompts::Stops;
 
 /// Tokens of one forward pass unless the spec says otherwise.
 const BATCH_TOKENS: usize = 2048;
-/// Bytes of keys and values that one batch may hold.
-const CACHE_BYTES: usize = 256 << 20;
+/// Bytes of keys and values that one batch may hold, at least; a quarter of the weights' where that is more.
+const CACHE_BYTES: usize = 128 << 20;
 /// Most prompts continued together.
 const PROMPTS: usize = 32;
 
@@ -22,6 +22,7 @@ pub(super) struct Candle {
     decoder: Decoder,
     tokenizer: Tokenizer,
     batch_tokens: usize,
+    cache_bytes: usize,
     prefix: Vec<u32>,
     /// Caches that hold the prefix and nothing else, to be used again.
     slots: Vec<KvCache>,
@@ -34,7 +35,8 @@ impl Candle {
     pub(super) fn new(decoder: Decoder, tokenizer: Tokenizer, batch_tokens: Option<usize>) -> Self {
         let batch_tokens = batch_tokens.unwrap_or(BATCH_TOKENS).max(1);
         let options = GenerateOptions::default();
-        Self { decoder, tokenizer, batch_tokens, prefix: Vec::new(), slots: Vec::new(), options }
+        let cache_bytes = CACHE_BYTES.max(decoder.weight_bytes() / 4);
+        Self { decoder, tokenizer, batch_tokens, cache_bytes, prefix: Vec::new(), slots: Vec::new(), options }
     }
 
     fn starts_with_prefix(&self, row: &[TokenRequest]) -> bool {
@@ -190,7 +192,7 @@ impl Scorer for Candle {
             tokens += own;
             held += whole * bytes;
             let kept = row.len() > 1 || own < whole;
-            if count > 0 && (tokens > self.batch_tokens || (kept && held > CACHE_BYTES)) {
+            if count > 0 && (tokens > self.batch_tokens || (kept && held > self.cache_bytes)) {
                 break;
             }
             count += 1;
@@ -243,7 +245,7 @@ impl Scorer for Candle {
             seed: 0,
             batch_size: PROMPTS,
             batch_tokens: self.batch_tokens,
-            cache_bytes: CACHE_BYTES,
+            cache_bytes: self.cache_bytes,
             ..GenerateOptions::default()
         };
         let prompts: Vec<anneal_model::Prompt<'_>> = prompts

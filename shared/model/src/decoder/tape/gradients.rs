@@ -8,10 +8,13 @@ use candle_core::{TensorId, Var, backprop::GradStore};
 use super::Vector;
 use crate::error::{Error, Result};
 
-/// The gradients of a step: every backward pass of the step adds to them.
+/// The gradients of a step: every backward pass of the step adds to them. A sum takes memory from the first addition to
+/// [`Self::clear`]: while a backward pass makes gradients it gives the activations' memory back, so that both fit where one does.
 #[derive(Debug, Default)]
 pub struct Gradients {
+    /// Empty where nothing was added yet.
     sums: Vec<Vec<f32>>,
+    lengths: Vec<usize>,
     index: HashMap<TensorId, usize>,
 }
 
@@ -19,25 +22,37 @@ impl Gradients {
     /// Zeros for these variables, in their order.
     pub fn zeros(variables: &[(String, Var)]) -> Self {
         Self {
-            sums: variables.iter().map(|(_, var)| vec![0.0; var.elem_count()]).collect(),
+            sums: vec![Vec::new(); variables.len()],
+            lengths: variables.iter().map(|(_, var)| var.elem_count()).collect(),
             index: variables.iter().enumerate().map(|(n, (_, var))| (var.id(), n)).collect(),
         }
     }
 
     /// Starts another step.
     pub fn clear(&mut self) {
-        self.sums.iter_mut().for_each(|sum| sum.fill(0.0));
+        // Not `fill`, which would keep each one's memory.
+        self.sums.iter_mut().for_each(|sum| *sum = Vec::new());
     }
 
     /// The sums in the order of the variables, row-major.
-    pub fn sums(&self) -> &[Vec<f32>] {
+    pub fn sums(&mut self) -> &[Vec<f32>] {
+        for n in 0..self.sums.len() {
+            self.taken(n);
+        }
         &self.sums
+    }
+
+    fn taken(&mut self, n: usize) -> &mut [f32] {
+        if self.sums[n].is_empty() {
+            self.sums[n] = vec![0.0; self.lengths[n]];
+        }
+        &mut self.sums[n]
     }
 
     /// The sum of a variable.
     pub(crate) fn sum(&mut self, var: &Var) -> Result<&mut [f32]> {
         match self.index.get(&var.id()) {
-            Some(&n) => Ok(&mut self.sums[n]),
+            Some(&n) => Ok(self.taken(n)),
             None => {
                 Err(Error::Argument("a gradient of a variable that is not among the trained ones".to_owned()))
             }
@@ -46,10 +61,9 @@ impl Gradients {
 
     /// Adds what candle's graph gave for the variables.
     pub(in crate::decoder) fn add_store(&mut self, store: &GradStore) -> Result<()> {
-        for (id, &n) in &self.index {
-            if let Some(gradient) = store.get_id(*id) {
-                add(&mut self.sums[n], &gradient.flatten_all()?.to_vec1::<f32>()?);
-            }
+        let given = self.index.iter().filter_map(|(&id, &n)| Some((n, store.get_id(id)?)));
+        for (n, gradient) in given.collect::<Vec<_>>() {
+            add(self.taken(n), &gradient.flatten_all()?.to_vec1::<f32>()?);
         }
         Ok(())
     }

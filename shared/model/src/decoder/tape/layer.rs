@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use anneal_kernels::rows::{
-    AttentionRows, Direction, Kept, add, rms_norm_gradients, rms_norm_rows, rope_rows, swiglu_gradients,
+    AttentionRows, Direction, Kept, add, rms_norm_gradients, rms_norm_rows, rope_rows, sum, swiglu_gradients,
     swiglu_rows,
 };
 
@@ -27,8 +27,8 @@ pub(super) struct LayerTape {
     v_tkc: Kept,
     attended_thc: Kept,
     log_sums_th: Vec<f32>,
-    /// After attention.
-    middle_td: Vec<f32>,
+    /// What attention adds to the residual stream: rounded, which the sum of the two is not.
+    output_td: Kept,
     gate_ti: Kept,
     up_ti: Kept,
     adapters: [Option<AdapterTape>; 7],
@@ -36,10 +36,11 @@ pub(super) struct LayerTape {
 
 impl LayerTape {
     pub(super) fn bytes(&self) -> usize {
-        let kept = [&self.q_thc, &self.k_tkc, &self.v_tkc, &self.attended_thc, &self.gate_ti, &self.up_ti];
+        let kept = [&self.q_thc, &self.k_tkc, &self.v_tkc, &self.attended_thc];
+        let feed_forward = [&self.output_td, &self.gate_ti, &self.up_ti];
         let raw = self.raw_q.iter().chain(&self.raw_k);
-        let floats = self.x_td.len() + self.middle_td.len() + self.log_sums_th.len();
-        kept.into_iter().chain(raw).map(Kept::bytes).sum::<usize>()
+        let floats = self.x_td.len() + self.log_sums_th.len();
+        kept.into_iter().chain(feed_forward).chain(raw).map(Kept::bytes).sum::<usize>()
             + floats * 4
             + self.adapters.iter().flatten().map(AdapterTape::bytes).sum::<usize>()
     }
@@ -77,8 +78,8 @@ impl LayerRows<'_> {
         self.rotate(&mut q, self.sizes.heads, Direction::Forward);
         self.rotate(&mut k, self.sizes.kv_heads, Direction::Forward);
         let (attended, log_sums_th) = self.attention().forward(&q, &k, &v);
-        let mut middle_td = project(Linear::Output, &attended)?;
-        add(&mut middle_td, &x_td);
+        let output = project(Linear::Output, &attended)?;
+        let middle_td = sum(&output, &x_td);
         let normed = self.norm(&layer.post_attention_norm, &middle_td)?;
         let (gate, up) = (project(Linear::Gate, &normed)?, project(Linear::Up, &normed)?);
         drop(normed);
@@ -94,7 +95,7 @@ impl LayerRows<'_> {
             v_tkc: kept(v),
             attended_thc: kept(attended),
             log_sums_th,
-            middle_td,
+            output_td: kept(output),
             gate_ti: kept(gate),
             up_ti: kept(up),
             adapters,
@@ -131,10 +132,11 @@ impl LayerRows<'_> {
         let (dgate, dup) = swiglu_gradients(&gate, &up, &dmixed, compute);
         drop((gate, up, dmixed));
         let norm = &self.layer.post_attention_norm;
-        let normed = self.norm(norm, &tape.middle_td)?;
+        let middle_td = sum(&tape.output_td.floats(), &tape.x_td);
+        let normed = self.norm(norm, &middle_td)?;
         let mut dnormed = self.back(tape, Linear::Gate, &normed, &dgate, gradients)?;
         add(&mut dnormed, &self.back(tape, Linear::Up, &normed, &dup, gradients)?);
-        self.norm_back(norm, &tape.middle_td, &dnormed, dy_td, gradients)
+        self.norm_back(norm, &middle_td, &dnormed, dy_td, gradients)
     }
 
     fn attention_back(
