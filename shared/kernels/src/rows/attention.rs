@@ -1,7 +1,7 @@
 //! Causal attention over segments, with its gradients.
 
 use crate::{
-    Compute, Segments,
+    Compute, KeyValues, Segments,
     attention::{Gradients, Heads, Numerics, Saved, Sequence, backward, forward, hold},
 };
 
@@ -42,6 +42,17 @@ impl AttentionRows<'_> {
             .map(|(range, held)| Sequence { q: &q[range.start * row..range.end * row], held })
             .collect();
         forward(&sequences, self.heads(), self.numerics())
+    }
+
+    /// The same output over keys and values that are held: each segment's queries are the last positions of its own.
+    pub fn cached(&self, q: &[f32], held: &[&KeyValues]) -> Vec<f32> {
+        assert_eq!(held.len(), self.segments.iter().len(), "one cache a segment");
+        let row = self.heads * self.head_dim;
+        let sequences = self.segments.iter().zip(held);
+        let sequences: Vec<Sequence> = sequences
+            .map(|(range, held)| Sequence { q: &q[range.start * row..range.end * row], held })
+            .collect();
+        forward(&sequences, self.heads(), self.numerics()).0
     }
 
     /// Gradients of `q`, `k` and `v` from the output's, with what the forward pass took and gave.

@@ -1,9 +1,9 @@
 //! Keys and values of what a sequence has seen, and running a model further from there.
 
-use anneal_kernels::{KeyValues, KvView, Segments, attention_cached_as, rows::with_floats};
+use anneal_kernels::{KeyValues, KvView, Segments, attention_cached_as, in_pool, rows::with_floats};
 use candle_core::{Device, Tensor};
 
-use super::layer::{Heads, Sizes};
+use super::layer::Sizes;
 use super::{Decoder, Pass};
 use crate::error::{Error, Result};
 
@@ -86,12 +86,43 @@ impl Decoder {
             positions.extend((cache.len()..cache.len() + new.len()).map(|p| p as u32));
         }
         let pass = self.pass_at(segments, &positions)?;
-        let mut x_td = self.embed(&tokens)?;
-        for index in 0..self.layers().len() {
-            x_td = self.extend_layer(index, &x_td, &pass, batch)?;
-        }
+        let hidden_td = if self.device().is_cpu() {
+            self.extend_rows(&tokens, pass, batch)?
+        } else {
+            self.extend_tensors(&tokens, &pass, batch)?
+        };
         for ((cache, _), length) in batch.iter_mut().zip(lengths) {
             cache.tokens += length;
+        }
+        Ok(hidden_td)
+    }
+
+    fn extend_rows(
+        &self,
+        tokens: &[u32],
+        pass: Pass,
+        batch: &mut [(&mut KvCache, &[u32])],
+    ) -> Result<Tensor> {
+        let shape = (tokens.len(), self.config().hidden_size);
+        let hidden_td = in_pool(|| {
+            self.hidden_by(tokens, pass, |index, attention, [q, k, v]| {
+                append(index, (k, v), batch);
+                let held: Vec<&KeyValues> = batch.iter().map(|(cache, _)| &cache.layers[index]).collect();
+                attention.cached(q, &held)
+            })
+        })?;
+        Ok(Tensor::from_vec(hidden_td, shape, self.device())?)
+    }
+
+    fn extend_tensors(
+        &self,
+        tokens: &[u32],
+        pass: &Pass,
+        batch: &mut [(&mut KvCache, &[u32])],
+    ) -> Result<Tensor> {
+        let mut x_td = self.embed(tokens)?;
+        for index in 0..self.layers().len() {
+            x_td = self.extend_layer(index, &x_td, pass, batch)?;
         }
         self.final_norm(&x_td)
     }
@@ -106,7 +137,14 @@ impl Decoder {
         let sizes = Sizes::new(self.config(), self.compute());
         let layer = &self.layers()[index];
         let heads = layer.heads(x_td, sizes, pass, &mut None)?;
-        append(index, &heads, batch)?;
+        let host = |x: &Tensor| x.to_device(&Device::Cpu);
+        let (k_tkc, v_tkc) = (host(&heads.k_tkc)?, host(&heads.v_tkc)?);
+        with_floats(&k_tkc, |keys| {
+            with_floats(&v_tkc, |values| {
+                append(index, (keys, values), batch);
+                Ok(())
+            })
+        })?;
         let views: Vec<KvView<'_>> = batch
             .iter()
             .map(|(cache, new)| KvView { held: &cache.layers[index], queries: new.len() })
@@ -116,21 +154,14 @@ impl Decoder {
     }
 }
 
-/// Appends the new keys and values to every sequence's cache.
-fn append(index: usize, heads: &Heads, batch: &mut [(&mut KvCache, &[u32])]) -> Result<()> {
-    let (_, kv_heads, head_dim) = heads.k_tkc.dims3()?;
-    let cpu = |x: &Tensor| x.to_device(&Device::Cpu);
-    let (k_tkc, v_tkc) = (cpu(&heads.k_tkc)?, cpu(&heads.v_tkc)?);
-    with_floats(&k_tkc, |keys| {
-        with_floats(&v_tkc, |values| {
-            let mut from = 0;
-            for (cache, new) in batch.iter_mut() {
-                let to = from + new.len() * kv_heads * head_dim;
-                cache.layers[index].append(&keys[from..to], &values[from..to]);
-                from = to;
-            }
-            Ok(())
-        })
-    })?;
-    Ok(())
+/// Appends the new keys and values `[t, k, c]` of a layer to every sequence's cache.
+fn append(index: usize, (keys, values): (&[f32], &[f32]), batch: &mut [(&mut KvCache, &[u32])]) {
+    let tokens: usize = batch.iter().map(|(_, new)| new.len()).sum();
+    let row = keys.len() / tokens.max(1);
+    let mut from = 0;
+    for (cache, new) in batch.iter_mut() {
+        let to = from + new.len() * row;
+        cache.layers[index].append(&keys[from..to], &values[from..to]);
+        from = to;
+    }
 }

@@ -164,6 +164,34 @@ impl Candle {
         self.read(&hidden_td, wanted, board)
     }
 
+    fn score_rows(&mut self, rows: &[&[TokenRequest]]) -> Result<Vec<Vec<Score>>> {
+        let mut board = Board::new(rows);
+        // A row of windows, or of one request, has no beginning to share.
+        let alike = |row: &[TokenRequest]| {
+            row.len() > 1 && row.iter().all(|one| shared(&one.input, &row[0].input) > 0)
+        };
+        let mut alone: Vec<(usize, usize)> = Vec::new();
+        let mut together = Vec::new();
+        for (index, row) in rows.iter().enumerate() {
+            if alike(row) || self.starts_with_prefix(row) {
+                together.push((index, *row));
+            } else {
+                alone.extend((0..row.len()).map(|request| (index, request)));
+            }
+        }
+        if !together.is_empty() {
+            self.score_shared(&together, &mut board)?;
+        }
+        let sequences: Vec<&[TokenRequest]> =
+            alone.iter().map(|(row, request)| std::slice::from_ref(&rows[*row][*request])).collect();
+        let mut flat = Board::new(&sequences);
+        self.score_alone(&sequences, &mut flat)?;
+        for ((row, request), sums) in alone.into_iter().zip(flat.0) {
+            board.0[row][request].clone_from(&sums[0]);
+        }
+        Ok(board.scores())
+    }
+
     /// Scores what is wanted after the pass' hidden states.
     fn read(&self, hidden_td: &Tensor, wanted: Wanted, board: &mut Board) -> Result<()> {
         let targets: Vec<(u32, Target)> = wanted
@@ -207,31 +235,7 @@ impl Scorer for Candle {
     }
 
     fn score(&mut self, rows: &[&[TokenRequest]]) -> Result<Vec<Vec<Score>>> {
-        let mut board = Board::new(rows);
-        // A row of windows, or of one request, has no beginning to share.
-        let alike = |row: &[TokenRequest]| {
-            row.len() > 1 && row.iter().all(|one| shared(&one.input, &row[0].input) > 0)
-        };
-        let mut alone: Vec<(usize, usize)> = Vec::new();
-        let mut together = Vec::new();
-        for (index, row) in rows.iter().enumerate() {
-            if alike(row) || self.starts_with_prefix(row) {
-                together.push((index, *row));
-            } else {
-                alone.extend((0..row.len()).map(|request| (index, request)));
-            }
-        }
-        if !together.is_empty() {
-            self.score_shared(&together, &mut board)?;
-        }
-        let sequences: Vec<&[TokenRequest]> =
-            alone.iter().map(|(row, request)| std::slice::from_ref(&rows[*row][*request])).collect();
-        let mut flat = Board::new(&sequences);
-        self.score_alone(&sequences, &mut flat)?;
-        for ((row, request), sums) in alone.into_iter().zip(flat.0) {
-            board.0[row][request].clone_from(&sums[0]);
-        }
-        Ok(board.scores())
+        anneal_kernels::in_pool(|| self.score_rows(rows))
     }
 
     fn generate<'a>(&'a mut self, prompts: &[Prompt<'_>], stops: &'a Stops) -> Result<Box<dyn Answers + 'a>> {

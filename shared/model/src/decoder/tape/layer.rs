@@ -58,8 +58,19 @@ impl LayerRows<'_> {
     pub(super) fn forward(
         &self,
         x_td: Vec<f32>,
+        train: Option<&mut DropoutState>,
+        keep: bool,
+    ) -> Result<(Vec<f32>, Option<LayerTape>)> {
+        self.forward_by(x_td, train, keep, |attention, [q, k, v]| attention.forward(q, k, v))
+    }
+
+    /// The same with an attention of the caller's: from queries, keys and values to its output and the logs of its sums.
+    pub(super) fn forward_by(
+        &self,
+        x_td: Vec<f32>,
         mut train: Option<&mut DropoutState>,
         keep: bool,
+        attend: impl FnOnce(AttentionRows<'_>, [&[f32]; 3]) -> (Vec<f32>, Vec<f32>),
     ) -> Result<(Vec<f32>, Option<LayerTape>)> {
         let (layer, compute) = (self.layer, self.sizes.compute);
         let mut adapters: [Option<AdapterTape>; 7] = Default::default();
@@ -77,7 +88,7 @@ impl LayerRows<'_> {
         let raw_k = self.head_norm(layer.key_norm.as_ref(), &mut k, keep)?;
         self.rotate(&mut q, self.sizes.heads, Direction::Forward);
         self.rotate(&mut k, self.sizes.kv_heads, Direction::Forward);
-        let (attended, log_sums_th) = self.attention().forward(&q, &k, &v);
+        let (attended, log_sums_th) = attend(self.attention(), [&q, &k, &v]);
         let output = project(Linear::Output, &attended)?;
         let middle_td = sum(&output, &x_td);
         let normed = self.norm(&layer.post_attention_norm, &middle_td)?;

@@ -13,8 +13,8 @@ pub use gradients::Gradients;
 use anneal_kernels::{
     Segments,
     rows::{
-        Asked, OutputMatrix, Scored, TokenLosses, TokenWeights, embedding_gradient, rms_norm_gradients,
-        rms_norm_rows, with_floats,
+        Asked, AttentionRows, OutputMatrix, Scored, TokenLosses, TokenWeights, embedding_gradient,
+        rms_norm_gradients, rms_norm_rows, with_floats,
     },
 };
 use candle_core::Tensor;
@@ -23,7 +23,7 @@ use super::dropout::DropoutState;
 use super::graph::{self, GraphTape};
 use super::layer::Sizes;
 use super::projection::Vector;
-use super::{Decoder, Layer};
+use super::{Decoder, Layer, Pass};
 use crate::error::{Error, Result};
 use layer::{LayerRows, LayerTape};
 
@@ -73,6 +73,17 @@ struct Shared {
     adapter: bool,
 }
 
+impl Shared {
+    fn new(pass: Pass) -> Result<Self> {
+        Ok(Self {
+            cos: pass.cos_tc2.flatten_all()?.to_vec1()?,
+            sin: pass.sin_tc2.flatten_all()?.to_vec1()?,
+            segments: pass.segments,
+            adapter: pass.adapter,
+        })
+    }
+}
+
 impl Decoder {
     /// Hidden states `[t, d]` after the final norm, row-major, as [`Decoder::hidden`] gives them, and the tape of the pass.
     pub fn record(
@@ -101,13 +112,7 @@ impl Decoder {
         mut train: Option<&mut DropoutState>,
         keep: Keep,
     ) -> Result<(Vec<f32>, RowsTape)> {
-        let pass = self.pass(segments)?;
-        let shared = Shared {
-            segments: segments.clone(),
-            cos: pass.cos_tc2.flatten_all()?.to_vec1()?,
-            sin: pass.sin_tc2.flatten_all()?.to_vec1()?,
-            adapter: pass.adapter,
-        };
+        let shared = Shared::new(self.pass(segments)?)?;
         let mut x_td = self.embedded(tokens)?;
         let mut layers = Vec::with_capacity(if keep == Keep::Nothing { 0 } else { self.layers().len() });
         for layer in self.layers() {
@@ -119,9 +124,29 @@ impl Decoder {
             layers.extend(tape.map(|tape| Kept::Activations(Box::new(tape))));
             layers.extend(input.map(|x_td| Kept::Input { x_td, dropout: state }));
         }
-        let hidden_td =
-            with_vector(&self.model.norm, |w| rms_norm_rows(&x_td, w, self.config().rms_norm_eps))?;
+        let hidden_td = self.normed(&x_td)?;
         Ok((hidden_td, RowsTape { tokens: tokens.to_vec(), shared, layers, last_td: x_td }))
+    }
+
+    /// Hidden states `[t, d]` after the final norm, with an attention of the caller's: from the layer's index, queries, keys and values
+    /// to its output.
+    pub(super) fn hidden_by(
+        &self,
+        tokens: &[u32],
+        pass: Pass,
+        mut attend: impl FnMut(usize, AttentionRows<'_>, [&[f32]; 3]) -> Vec<f32>,
+    ) -> Result<Vec<f32>> {
+        let shared = Shared::new(pass)?;
+        let mut x_td = self.embedded(tokens)?;
+        for (index, layer) in self.layers().iter().enumerate() {
+            let attend = |rows: AttentionRows<'_>, qkv: [&[f32]; 3]| (attend(index, rows, qkv), Vec::new());
+            x_td = self.rows(layer, &shared).forward_by(x_td, None, false, attend)?.0;
+        }
+        self.normed(&x_td)
+    }
+
+    fn normed(&self, x_td: &[f32]) -> Result<Vec<f32>> {
+        with_vector(&self.model.norm, |w| rms_norm_rows(x_td, w, self.config().rms_norm_eps))
     }
 
     /// `log p` of every target ([`anneal_kernels::IGNORE`] for none) after hidden states `[t, d]`.
