@@ -195,3 +195,20 @@ impl InplaceOp1 for Step<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_held_for_parameters_that_have_none() {
+        let saved = Moments { first: vec![1.0], second: vec![2.0] };
+        let moments = BTreeMap::from([("a".to_owned(), saved.clone())]);
+        let held = AdamW::restore(AdamWOptions::default(), 3, moments).holding([("a", 1), ("b", 2)]);
+        assert_eq!(
+            held.moments(),
+            &BTreeMap::from([("a".to_owned(), saved), ("b".to_owned(), Moments::zeros(2))])
+        );
+        assert_eq!((held.steps(), held.bytes()), (3, 24));
+    }
+}

@@ -44,7 +44,10 @@ impl AttentionRows<'_> {
         forward(&sequences, self.heads(), self.numerics())
     }
 
-    /// The same output over keys and values that are held: each segment's queries are the last positions of its own.
+    /// The same output over keys and values that are held, one cache a segment: a segment's queries are the last positions of its own.
+    ///
+    /// # Panics
+    /// Where there are not as many caches as segments.
     pub fn cached(&self, q: &[f32], held: &[&KeyValues]) -> Vec<f32> {
         assert_eq!(held.len(), self.segments.iter().len(), "one cache a segment");
         let row = self.heads * self.head_dim;

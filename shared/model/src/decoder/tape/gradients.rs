@@ -76,3 +76,30 @@ impl Gradients {
         Ok(())
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use candle_core::{Device, Tensor};
+
+    use super::*;
+
+    #[test]
+    fn a_sum_takes_memory_from_the_first_addition_until_it_is_cleared() {
+        let var = |count: usize| {
+            Var::from_tensor(&Tensor::zeros(count, candle_core::DType::F32, &Device::Cpu).unwrap())
+        };
+        let variables = [("a".to_owned(), var(3).unwrap()), ("b".to_owned(), var(2).unwrap())];
+        let mut gradients = Gradients::zeros(&variables);
+        let held = |gradients: &Gradients| gradients.sums.iter().map(Vec::capacity).sum::<usize>();
+        assert_eq!(held(&gradients), 0);
+        add(gradients.sum(&variables[1].1).unwrap(), &[1.0, 2.0]);
+        add(gradients.sum(&variables[1].1).unwrap(), &[1.0, 2.0]);
+        assert_eq!(held(&gradients), 2);
+        assert_eq!(gradients.sums(), [vec![0.0; 3], vec![2.0, 4.0]]);
+        gradients.clear();
+        assert_eq!(held(&gradients), 0);
+        assert_eq!(gradients.sums(), [vec![0.0; 3], vec![0.0; 2]]);
+        assert!(gradients.sum(&var(1).unwrap()).is_err());
+    }
+}
