@@ -46,8 +46,8 @@ impl FrozenLinear {
     pub fn by_rows<E: From<Error>>(
         (o, i): (usize, usize),
         compute: Compute,
-        read: impl Fn(Range<usize>) -> std::result::Result<Vec<f32>, E>,
-    ) -> std::result::Result<Self, E> {
+        read: impl Fn(Range<usize>) -> Result<Vec<f32>, E>,
+    ) -> Result<Self, E> {
         let mut weight = PackedWeight::zeros((o, i), compute);
         for from in (0..o).step_by(Self::ROWS) {
             let rows = from..(from + Self::ROWS).min(o);

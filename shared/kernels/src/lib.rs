@@ -10,9 +10,9 @@
 //! This is the only room with `unsafe` code.
 
 mod adamw;
+mod aligned;
 mod attention;
 mod bf16_cells;
-mod buffers;
 mod compose;
 mod compute;
 mod cross_entropy;
@@ -36,6 +36,7 @@ mod rope;
 mod round;
 pub mod rows;
 mod scores;
+mod scratch;
 mod segments;
 mod shared_slice;
 mod slices;

@@ -9,11 +9,10 @@ use std::{
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result as CandleResult, Shape, Tensor};
 
 use crate::{
-    Compute, Result,
-    buffers::scratch,
-    compose,
+    Compute, Result, compose,
     error::refuse,
     gemm::{Matrix, NR, Panels, Product, Strided},
+    scratch::scratch,
     slices::{floats, on_cpu, stored, tensor, with_floats},
 };
 

@@ -67,6 +67,7 @@ pub(crate) fn read_adapter(path: &Path, shapes: &[(String, Vec<usize>)]) -> Resu
     shapes.iter().map(read).collect()
 }
 
+/// Each chunk from a stream of its own, so that a value depends on its place alone.
 fn normal(key: u64, count: usize, deviation: f64) -> Vec<f32> {
     let mut values = vec![0.0; count];
     values.par_chunks_mut(CHUNK).enumerate().for_each(|(chunk, values)| {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Compute, Segments,
-    buffers::Aligned,
+    aligned::Aligned,
     gemm::{BlockProduct, Matrix, NR, pack_columns, pack_rows, panel_cells},
     pool,
     rms_norm::dot,

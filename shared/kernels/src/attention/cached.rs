@@ -2,13 +2,11 @@
 
 use candle_core::Tensor;
 
-use super::{
-    forward::{Heads, Numerics, Sequence, forward},
-    held::KeyValues,
-};
+use super::held::KeyValues;
 use crate::{
-    Compute, Result, compose,
+    Compute, Result, Segments, compose,
     error::refuse,
+    rows::AttentionRows,
     slices::{on_cpu, tensor, with_floats},
 };
 
@@ -53,19 +51,10 @@ pub fn attention_cached_as(
     if !on_cpu(q_thc) {
         return composed(q_thc, caches, scale, compute);
     }
-    let (y, _) = with_floats(q_thc, |q| {
-        let mut from = 0;
-        let sequences: Vec<Sequence> = caches
-            .iter()
-            .map(|cache| {
-                let to = from + cache.queries * h * c;
-                let sequence = Sequence { q: &q[from..to], held: cache.held };
-                from = to;
-                sequence
-            })
-            .collect();
-        Ok(forward(&sequences, Heads { h, k, c }, Numerics { scale: scale as f32, compute }))
-    })?;
+    let segments = Segments::new(&caches.iter().map(|cache| cache.queries).collect::<Vec<_>>())?;
+    let held: Vec<&KeyValues> = caches.iter().map(|cache| cache.held).collect();
+    let rows = AttentionRows { segments: &segments, heads: h, kv_heads: k, head_dim: c, scale, compute };
+    let y = with_floats(q_thc, |q| Ok(rows.cached(q, &held)))?;
     Ok(tensor(y, (t, h, c))?)
 }
 

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Compute, Segments,
-    buffers::Aligned,
+    aligned::Aligned,
     gemm::{BlockProduct, Matrix, NR, pack_rows, panel_cells},
     pool,
     shared_slice::SharedSlice,

@@ -6,8 +6,8 @@ use rayon::prelude::*;
 use super::forward::KEYS;
 use crate::{
     Compute,
+    aligned::Aligned,
     bf16_cells::cell,
-    buffers::Aligned,
     compute::round_bf16,
     gemm::{Matrix, NR, pack_panels, paired, panel_cells},
     pool::in_pool,

@@ -5,7 +5,7 @@ use super::{
     pack::pack_left,
     tile::{Kernel, NR},
 };
-use crate::{Compute, buffers::Aligned};
+use crate::{Compute, aligned::Aligned};
 
 /// Packs all rows of `a` as a left operand, rounded.
 pub(crate) fn pack_rows(a: Matrix, round: Compute, out: &mut Aligned) {

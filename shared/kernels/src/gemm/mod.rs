@@ -24,10 +24,10 @@ use tile::{Kernel, MOST_ROWS};
 
 use crate::{
     Compute,
-    buffers::{Buffer, scratch},
     compute::round_bf16,
     isa::vectorized,
     pool,
+    scratch::{Buffer, scratch},
 };
 
 /// A read-only matrix with strides in elements.

@@ -9,8 +9,8 @@ use super::{
 use crate::{
     Compute,
     bf16_cells::{cell, join_neighbours},
-    buffers::scratch,
     isa::vectorized,
+    scratch::scratch,
 };
 
 /// A strided f32 matrix as the right operand, rounded while it is packed.

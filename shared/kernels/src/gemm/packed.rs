@@ -9,12 +9,7 @@ use super::{
     pack::{pack, pair_up},
     tile::NR,
 };
-use crate::{
-    Compute,
-    buffers::{Aligned, scratch},
-    isa::vectorized,
-    pool,
-};
+use crate::{Compute, aligned::Aligned, isa::vectorized, pool, scratch::scratch};
 
 /// `wᵀ` of a weight `w_oi`, as panels of [`NR`] outputs: `[o / NR][i][NR]`, missing outputs 0; bf16 in cells of two neighbouring
 /// inputs, `[o / NR][i / 2][NR]`.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{BLOCK_FLOATS, Left, Product, SMALL, Target, Work, runs, tile::Kernel, tile::NR};
-use crate::{buffers::scratch, pool::in_pool};
+use crate::{pool::in_pool, scratch::scratch};
 
 /// Rows of a part: with its columns it stays in the second cache, beside the columns of the right operand.
 const ROWS: usize = 64;

@@ -33,15 +33,8 @@ impl AttentionRows<'_> {
 
     /// The output `[t, h, c]` of `q` `[t, h, c]`, `k` and `v` `[t, k, c]`, and the log of every softmax's denominator `[t, h]`.
     pub fn forward(&self, q: &[f32], k: &[f32], v: &[f32]) -> (Vec<f32>, Vec<f32>) {
-        let row = self.heads * self.head_dim;
         let held = hold(k, v, self.segments, self.heads(), self.compute);
-        let sequences: Vec<Sequence> = self
-            .segments
-            .iter()
-            .zip(&held)
-            .map(|(range, held)| Sequence { q: &q[range.start * row..range.end * row], held })
-            .collect();
-        forward(&sequences, self.heads(), self.numerics())
+        self.over(q, &held.iter().collect::<Vec<_>>())
     }
 
     /// The same output over keys and values that are held, one cache a segment: a segment's queries are the last positions of its own.
@@ -50,12 +43,16 @@ impl AttentionRows<'_> {
     /// Where there are not as many caches as segments.
     pub fn cached(&self, q: &[f32], held: &[&KeyValues]) -> Vec<f32> {
         assert_eq!(held.len(), self.segments.iter().len(), "one cache a segment");
+        self.over(q, held).0
+    }
+
+    fn over(&self, q: &[f32], held: &[&KeyValues]) -> (Vec<f32>, Vec<f32>) {
         let row = self.heads * self.head_dim;
         let sequences = self.segments.iter().zip(held);
         let sequences: Vec<Sequence> = sequences
             .map(|(range, held)| Sequence { q: &q[range.start * row..range.end * row], held })
             .collect();
-        forward(&sequences, self.heads(), self.numerics()).0
+        forward(&sequences, self.heads(), self.numerics())
     }
 
     /// Gradients of `q`, `k` and `v` from the output's, with what the forward pass took and gave.

@@ -5,24 +5,19 @@
 //! the end of a text and a letter are not cut alike.) So the ids of a text are those of its pieces between such places, end to end,
 //! and running text repeats its pieces. Most new ones are a plain word with at most one mark behind it, which needs no pattern.
 
+mod memory;
+mod plain;
+
 use std::sync::{Mutex, PoisonError};
 
-use foldhash::HashMap;
 use serde_json::Value;
-use tokenizers::models::{ModelWrapper, bpe::BPE};
-use tokenizers::normalizers::NormalizerWrapper;
-use tokenizers::{Model, PreTokenizedString, PreTokenizer as _};
+use tokenizers::{models::ModelWrapper, normalizers::NormalizerWrapper};
 
+use self::{memory::Memory, plain::keeps_plain_words};
 use super::pre_tokenizer::PreTokenizer;
 
-/// Longer pieces are not remembered.
-const LONGEST: usize = 48;
 /// A pattern that cuts numbers alone, beside one that cuts words.
 const DIGITS: &str = r"\p{N}{1,3}";
-/// Pieces of a generation.
-const MOST_PIECES: usize = 1 << 17;
-/// Marks that stand alone behind a word.
-const MARKS: &[u8] = b",.;:";
 
 /// What was encoded before, a memory for each thread that encodes at the same time.
 #[derive(Debug, Default)]
@@ -33,33 +28,6 @@ pub(super) struct Words {
     /// What the post-processor puts before and behind every text.
     before: Vec<u32>,
     behind: Vec<u32>,
-}
-
-/// Two generations: a full one is the old one from then on, and the one before it is forgotten, but for the pieces that were met again.
-#[derive(Debug, Default)]
-struct Memory {
-    young: Generation,
-    old: Generation,
-}
-
-#[derive(Debug, Default)]
-struct Generation {
-    /// Where the ids of a piece lie.
-    places: HashMap<Box<str>, (u32, u32)>,
-    ids: Vec<u32>,
-}
-
-impl Generation {
-    fn get(&self, piece: &str) -> Option<&[u32]> {
-        let &(from, to) = self.places.get(piece)?;
-        Some(&self.ids[from as usize..to as usize])
-    }
-
-    fn insert(&mut self, piece: &str, ids: &[u32]) {
-        let from = self.ids.len() as u32;
-        self.ids.extend_from_slice(ids);
-        self.places.insert(piece.into(), (from, self.ids.len() as u32));
-    }
 }
 
 impl Words {
@@ -112,72 +80,6 @@ fn frame(tokenizer: &tokenizers::Tokenizer) -> Option<(Vec<u32>, Vec<u32>)> {
     let mut places = (0..framed.len()).filter(|&at| !plain.is_empty() && framed[at..].starts_with(plain));
     let (Some(at), None) = (places.next(), places.next()) else { return None };
     Some((framed[..at].to_vec(), framed[at + plain.len()..].to_vec()))
-}
-
-impl Memory {
-    fn add(
-        &mut self,
-        tokenizer: &tokenizers::Tokenizer,
-        plain: bool,
-        piece: &str,
-        out: &mut Vec<u32>,
-    ) -> tokenizers::Result<()> {
-        if let Some(ids) = self.young.get(piece) {
-            out.extend_from_slice(ids);
-            return Ok(());
-        }
-        let from = out.len();
-        match (self.old.get(piece), tokenizer.get_model(), plain_word(piece).filter(|_| plain)) {
-            (Some(ids), ..) => out.extend_from_slice(ids),
-            (None, ModelWrapper::BPE(model), Some((word, mark))) => {
-                merge(model, word, out)?;
-                merge(model, mark, out)?;
-            }
-            _ => out.extend_from_slice(tokenizer.encode_fast(piece, false)?.get_ids()),
-        }
-        if piece.len() <= LONGEST {
-            if self.young.places.len() == MOST_PIECES {
-                self.old = std::mem::take(&mut self.young);
-            }
-            self.young.insert(piece, &out[from..]);
-        }
-        Ok(())
-    }
-}
-
-/// The ids of a word or a mark of [`plain_word`].
-fn merge(model: &BPE, part: &str, out: &mut Vec<u32>) -> tokenizers::Result<()> {
-    if !part.is_empty() {
-        // The byte-level letter of a space.
-        let tokens = match part.strip_prefix(' ') {
-            Some(word) => model.tokenize(&format!("\u{120}{word}")),
-            None => model.tokenize(part),
-        }?;
-        out.extend(tokens.into_iter().map(|token| token.id));
-    }
-    Ok(())
-}
-
-/// A piece of one English word (a space, a letter of any case, small letters) and at most one mark behind it.
-fn plain_word(piece: &str) -> Option<(&str, &str)> {
-    let (word, mark) = match piece.as_bytes() {
-        [word @ .., last] if MARKS.contains(last) => piece.split_at(word.len()),
-        _ => (piece, ""),
-    };
-    let [first, rest @ ..] = word.strip_prefix(' ').unwrap_or(word).as_bytes() else { return None };
-    (first.is_ascii_alphabetic() && rest.iter().all(u8::is_ascii_lowercase)).then_some((word, mark))
-}
-
-/// Whether a tokenizer cuts every [`plain_word`] into word and mark, writes it in byte-level letters and looks for nothing else in it.
-fn keeps_plain_words(tokenizer: &tokenizers::Tokenizer) -> bool {
-    let elsewhere =
-        |c: char| !(c.is_ascii_alphabetic() || c == ' ' || c.is_ascii() && MARKS.contains(&(c as u8)));
-    let mut probe = PreTokenizedString::from(" Word,");
-    let cut = tokenizer.get_pre_tokenizer().is_some_and(|step| step.pre_tokenize(&mut probe).is_ok());
-    let parts = probe.get_splits(tokenizers::OffsetReferential::Original, tokenizers::OffsetType::Byte);
-    let parts: Vec<&str> = parts.iter().map(|part| part.0).collect();
-    let added = tokenizer.get_added_tokens_decoder();
-    cut && parts == ["\u{120}Word", ","] && added.values().all(|token| token.content.contains(elsewhere))
 }
 
 /// The text's pieces, end to end.
@@ -248,7 +150,7 @@ mod tests {
     use super::*;
 
     /// A vocabulary of bytes and some merges, among them ones that would join words if they could.
-    fn tokenizer(pre: &Value, normalizer: &Value) -> tokenizers::Tokenizer {
+    pub(in crate::tokenizer::words) fn tokenizer(pre: &Value, normalizer: &Value) -> tokenizers::Tokenizer {
         let bytes = tokenizers::pre_tokenizers::byte_level::ByteLevel::alphabet();
         let mut letters: Vec<String> = bytes.into_iter().map(String::from).collect();
         letters.sort_unstable();
@@ -324,16 +226,6 @@ mod tests {
     }
 
     #[test]
-    fn plain_words_are_told_from_others() {
-        for (piece, parts) in [(" cat", (" cat", "")), ("A.", ("A", ".")), (" Cats,", (" Cats", ","))] {
-            assert_eq!(plain_word(piece), Some(parts), "{piece}");
-        }
-        for piece in ["", " ", ",", " cat's", "caT", "cat\n", " cat,,", " 3", "é", "  cat", "cat "] {
-            assert_eq!(plain_word(piece), None, "{piece}");
-        }
-    }
-
-    #[test]
     fn an_added_token_within_words_is_found() {
         let mut tokenizer = tokenizer(&PreTokenizer::plain().json(), &Value::Null);
         assert!(keeps_plain_words(&tokenizer));
@@ -342,22 +234,6 @@ mod tests {
         let words = Words::of(&tokenizer).unwrap();
         let want = tokenizer.encode_fast(" cabal", false).unwrap().get_ids().to_vec();
         assert_eq!(words.encode(&tokenizer, " cabal", false).unwrap(), want);
-    }
-
-    #[test]
-    fn a_full_generation_becomes_the_old_one() {
-        let tokenizer = tokenizer(&PreTokenizer::plain().json(), &Value::Null);
-        let mut memory = Memory::default();
-        for n in 0..MOST_PIECES {
-            memory.young.insert(&n.to_string(), &[]);
-        }
-        let mut ids = Vec::new();
-        memory.add(&tokenizer, true, " ab", &mut ids).unwrap();
-        assert_eq!((memory.young.places.len(), memory.old.places.len()), (1, MOST_PIECES));
-        assert_eq!(memory.young.get(" ab"), Some(&ids[..]));
-        // Met again: it is young from now on.
-        memory.add(&tokenizer, true, "7", &mut ids).unwrap();
-        assert!(memory.young.get("7").is_some());
     }
 
     #[test]

@@ -1,0 +1,95 @@
+//! What was encoded before.
+
+use foldhash::HashMap;
+use tokenizers::models::ModelWrapper;
+
+use super::plain::{merge, plain_word};
+
+/// Longer pieces are not remembered.
+const LONGEST: usize = 48;
+/// Pieces of a generation.
+const MOST_PIECES: usize = 1 << 17;
+
+/// Two generations: a full one is the old one from then on, and the one before it is forgotten, but for the pieces that were met again.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    young: Generation,
+    old: Generation,
+}
+
+#[derive(Debug, Default)]
+struct Generation {
+    /// Where the ids of a piece lie.
+    places: HashMap<Box<str>, (u32, u32)>,
+    ids: Vec<u32>,
+}
+
+impl Generation {
+    fn get(&self, piece: &str) -> Option<&[u32]> {
+        let &(from, to) = self.places.get(piece)?;
+        Some(&self.ids[from as usize..to as usize])
+    }
+
+    fn insert(&mut self, piece: &str, ids: &[u32]) {
+        let from = self.ids.len() as u32;
+        self.ids.extend_from_slice(ids);
+        self.places.insert(piece.into(), (from, self.ids.len() as u32));
+    }
+}
+
+impl Memory {
+    /// Adds a piece's ids to `out`; `plain` where plain words go to the merges as they are.
+    pub(super) fn add(
+        &mut self,
+        tokenizer: &tokenizers::Tokenizer,
+        plain: bool,
+        piece: &str,
+        out: &mut Vec<u32>,
+    ) -> tokenizers::Result<()> {
+        if let Some(ids) = self.young.get(piece) {
+            out.extend_from_slice(ids);
+            return Ok(());
+        }
+        let from = out.len();
+        match (self.old.get(piece), tokenizer.get_model(), plain_word(piece).filter(|_| plain)) {
+            (Some(ids), ..) => out.extend_from_slice(ids),
+            (None, ModelWrapper::BPE(model), Some((word, mark))) => {
+                merge(model, word, out)?;
+                merge(model, mark, out)?;
+            }
+            _ => out.extend_from_slice(tokenizer.encode_fast(piece, false)?.get_ids()),
+        }
+        if piece.len() <= LONGEST {
+            if self.young.places.len() == MOST_PIECES {
+                self.old = std::mem::take(&mut self.young);
+            }
+            self.young.insert(piece, &out[from..]);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use serde_json::Value;
+
+    use super::{super::tests::tokenizer, *};
+    use crate::tokenizer::pre_tokenizer::PreTokenizer;
+
+    #[test]
+    fn a_full_generation_becomes_the_old_one() {
+        let tokenizer = tokenizer(&PreTokenizer::plain().json(), &Value::Null);
+        let mut memory = Memory::default();
+        for n in 0..MOST_PIECES {
+            memory.young.insert(&n.to_string(), &[]);
+        }
+        let mut ids = Vec::new();
+        memory.add(&tokenizer, true, " ab", &mut ids).unwrap();
+        assert_eq!((memory.young.places.len(), memory.old.places.len()), (1, MOST_PIECES));
+        assert_eq!(memory.young.get(" ab"), Some(&ids[..]));
+        // Met again: it is young from now on.
+        memory.add(&tokenizer, true, "7", &mut ids).unwrap();
+        assert!(memory.young.get("7").is_some());
+    }
+}
