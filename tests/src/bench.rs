@@ -1,6 +1,6 @@
 //! A small training on the platform, for tests that put it through faults.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -72,6 +72,21 @@ impl Bench {
     pub async fn undisturbed(&self) -> Vec<(u64, u64)> {
         let task = self.train().await;
         self.succeeds(&task).await;
-        self.client.losses(&task).await
+        self.losses(&task).await
+    }
+
+    /// The losses of every step of a run that has ended: points may be shown a moment after their task's end, but none may be missing.
+    pub async fn losses(&self, task: &str) -> Vec<(u64, u64)> {
+        let deadline = Instant::now() + A_WHILE;
+        loop {
+            let losses = self.client.losses(task).await;
+            let missing: Vec<u64> =
+                (1..=STEPS).filter(|step| losses.iter().all(|(shown, _)| shown != step)).collect();
+            if missing.is_empty() {
+                return losses;
+            }
+            assert!(Instant::now() < deadline, "no losses of steps {missing:?}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 }

@@ -42,7 +42,7 @@ async fn a_killed_engine_is_tried_again_with_the_same_losses() {
     assert!(bench.platform.kill_children("trainer") > 0, "no engine was running");
     bench.succeeds(&task).await;
     assert!(events_of(&bench.client, &task, "anneal.task.requeued.v1").await >= 1);
-    assert_same_bits(&bench.client.losses(&task).await, &undisturbed);
+    assert_same_bits(&bench.losses(&task).await, &undisturbed);
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn another_worker_resumes_a_killed_workers_task_with_the_same_losses() {
     bench.platform.launch_as("second-trainer", "trainer", "");
     let shown = bench.succeeds(&task).await;
     assert!(shown["epoch"].as_u64().unwrap() >= 2, "{shown}");
-    assert_same_bits(&bench.client.losses(&task).await, &undisturbed);
+    assert_same_bits(&bench.losses(&task).await, &undisturbed);
 }
 
 #[tokio::test]
@@ -72,7 +72,7 @@ async fn a_worker_that_slept_through_its_lease_changes_nothing() {
     let epoch = shown["epoch"].as_u64().unwrap();
     assert!(epoch >= 2, "{shown}");
     assert_eq!(events_of(&bench.client, &task, "anneal.training.completed.v1").await, 1);
-    assert_same_bits(&bench.client.losses(&task).await, &undisturbed);
+    assert_same_bits(&bench.losses(&task).await, &undisturbed);
 }
 
 #[tokio::test]
@@ -125,7 +125,7 @@ async fn a_broker_killed_while_events_flow_loses_nothing() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     bench.platform.nats.restart().await;
     bench.succeeds(&task).await;
-    assert_eq!(bench.client.losses(&task).await.len() as u64, STEPS);
+    assert_eq!(bench.losses(&task).await.len() as u64, STEPS);
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn a_paused_task_goes_on_where_it_was_and_a_stopped_one_keeps_its_model() 
     bench.client.reaches(&task, &["paused"], A_WHILE).await;
     bench.client.create(&format!("/api/v1/tasks/{task}/resume"), &json!({})).await;
     bench.succeeds(&task).await;
-    assert_same_bits(&bench.client.losses(&task).await, &undisturbed);
+    assert_same_bits(&bench.losses(&task).await, &undisturbed);
 
     let task = bench.train().await;
     bench.has_checkpoint(&task).await;

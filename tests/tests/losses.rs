@@ -18,7 +18,7 @@ async fn is_closed(bench: &Bench, task: &str) -> bool {
 /// What a task has come to: its bill, its facts, its losses.
 async fn picture(bench: &Bench, task: &str) -> (Value, Value, Vec<(u64, u64)>) {
     let events = bench.client.get(&format!("/api/v1/tasks/{task}/events")).await;
-    (bill(bench, task).await, events, bench.client.losses(task).await)
+    (bill(bench, task).await, events, bench.losses(task).await)
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn everything_delivered_twice_counts_once() {
     let later = bench.train().await;
     bench.succeeds(&later).await;
     within(A_WHILE, || is_closed(&bench, &later)).await;
-    within(A_WHILE, || async { bench.client.losses(&later).await.len() as u64 == STEPS }).await;
+    bench.losses(&later).await;
     assert_eq!(picture(&bench, &task).await, before);
     bench.the_books_balance().await;
 }

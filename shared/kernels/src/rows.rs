@@ -10,7 +10,7 @@ mod loss;
 mod weight;
 
 pub use attention::AttentionRows;
-pub use elementwise::{add, add_bias, add_scaled, column_sums, multiply, scaled, sum};
+pub use elementwise::{add, add_bias, add_scaled, column_sums, gathered, multiply, scaled, sum};
 pub use kept::Kept;
 pub use loss::{Asked, LogSoftmax, OutputMatrix, Scored, TokenLosses, TokenWeights};
 pub use weight::{WeightRows, weight_gradient};

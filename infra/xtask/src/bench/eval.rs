@@ -57,15 +57,16 @@ impl Precision {
 }
 
 /// Runs the benchmark and prints a table for each task.
-pub(super) fn run(programs: &Path, rest: &[String]) -> Result<()> {
+pub(super) fn run(rest: &[String]) -> Result<()> {
     let arguments = Arguments::try_parse_from(rest)?;
+    let engines = arguments.sides.engines()?;
     let folder = std::env::temp_dir().join(format!("anneal-bench-eval-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
     let outcome = arguments.tasks.iter().try_for_each(|task| {
         in_turn(
             task,
             arguments.sides.runs,
-            || ours(programs, &arguments, task, &folder),
+            || ours(&engines, &arguments, task, &folder),
             || peer(&arguments, task, &folder),
         )
     });
@@ -73,7 +74,7 @@ pub(super) fn run(programs: &Path, rest: &[String]) -> Result<()> {
     outcome
 }
 
-fn ours(programs: &Path, arguments: &Arguments, task: &str, folder: &Path) -> Result<Vec<Figure>> {
+fn ours(engines: &Path, arguments: &Arguments, task: &str, folder: &Path) -> Result<Vec<Figure>> {
     let output = folder.join("output");
     let _ = fs::remove_dir_all(&output);
     let spec = json!({
@@ -84,11 +85,7 @@ fn ours(programs: &Path, arguments: &Arguments, task: &str, folder: &Path) -> Re
     });
     let path = folder.join("spec.json");
     fs::write(&path, spec.to_string())?;
-    let lines = timed_lines(
-        Command::new(arguments.sides.engines.as_deref().unwrap_or(programs).join("anneal-evaluator"))
-            .arg("run")
-            .arg(&path),
-    )?;
+    let lines = timed_lines(Command::new(engines.join("anneal-evaluator")).arg("run").arg(&path))?;
     let opened = |(_, line): &&(f64, Value)| {
         line["type"] == "stage" && line["name"] == "open_model" && line["state"] == "finished"
     };

@@ -8,11 +8,7 @@ mod train;
 use anyhow::Result;
 use clap::ValueEnum;
 
-use crate::{
-    cargo::{build_release, target_dir},
-    parts,
-    stack::hand_over,
-};
+use crate::{cargo::build_release, parts, stack::hand_over};
 
 /// What can be measured.
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -25,16 +21,15 @@ pub(crate) enum What {
     Train,
 }
 
-/// Builds in release and runs one benchmark.
+/// Builds what it needs in release and runs one benchmark.
 pub(crate) fn measure(what: What, rest: &[String]) -> Result<()> {
-    parts::fetch()?;
-    build_release()?;
-    let release = target_dir()?.join("release");
     match what {
         What::Stack => {
+            parts::fetch()?;
+            build_release()?;
             hand_over("anneal-demo", std::iter::once("bench-stack").chain(rest.iter().map(String::as_str)))
         }
-        What::Eval => eval::run(&release, rest),
-        What::Train => train::run(&release, rest),
+        What::Eval => eval::run(rest),
+        What::Train => train::run(rest),
     }
 }

@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use serde_json::Value;
 
-use crate::cargo::say;
+use crate::cargo::{build_release, say, target_dir};
 
 /// What every comparison with a Python peer needs.
 #[derive(Args)]
@@ -39,10 +39,19 @@ pub(super) struct Sides {
     pub(super) device: String,
     /// The folder of our engines, where it is not the release build made for this (`cargo xtask cuda` says its own).
     #[arg(long)]
-    pub(super) engines: Option<PathBuf>,
+    engines: Option<PathBuf>,
 }
 
 impl Sides {
+    /// The folder of our engines, which are built where none was named.
+    pub(super) fn engines(&self) -> Result<PathBuf> {
+        if let Some(folder) = &self.engines {
+            return Ok(folder.clone());
+        }
+        build_release()?;
+        Ok(target_dir()?.join("release"))
+    }
+
     /// A program of the peer's folder, with what all of them take. While it waits it leaves the processor to others, so that
     /// two threads do not spin against each other on a busy machine.
     pub(super) fn program(&self, name: &str) -> Command {

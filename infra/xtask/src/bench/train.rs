@@ -71,17 +71,18 @@ impl Case {
 }
 
 /// Runs the benchmark and prints a table for each case.
-pub(super) fn run(programs: &Path, rest: &[String]) -> Result<()> {
+pub(super) fn run(rest: &[String]) -> Result<()> {
     let arguments = Arguments::try_parse_from(rest)?;
+    let engines = arguments.sides.engines()?;
     let cases = if arguments.cases.is_empty() { Case::ALL.to_vec() } else { arguments.cases.clone() };
     let folder = std::env::temp_dir().join(format!("anneal-bench-train-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
-    let outcome = cases.into_iter().try_for_each(|case| measure(programs, &arguments, case, &folder));
+    let outcome = cases.into_iter().try_for_each(|case| measure(&engines, &arguments, case, &folder));
     fs::remove_dir_all(&folder)?;
     outcome
 }
 
-fn measure(programs: &Path, arguments: &Arguments, case: Case, folder: &Path) -> Result<()> {
+fn measure(engines: &Path, arguments: &Arguments, case: Case, folder: &Path) -> Result<()> {
     let data = rows(&arguments.sides.data.join(case.file()), arguments.rows, folder)?;
     let what = format!("{case:?}");
     let share = |figures: Vec<Figure>, peak: Option<f64>| with_share(arguments, figures, peak);
@@ -90,7 +91,7 @@ fn measure(programs: &Path, arguments: &Arguments, case: Case, folder: &Path) ->
         arguments.sides.runs,
         || {
             let peak = peak_of(arguments, case)?;
-            share(ours(programs, arguments, case, &data, folder)?, peak)
+            share(ours(engines, arguments, case, &data, folder)?, peak)
         },
         || {
             let peak = peak_of(arguments, case)?;
@@ -132,7 +133,7 @@ fn rows(path: &Path, count: usize, folder: &Path) -> Result<PathBuf> {
 }
 
 fn ours(
-    programs: &Path,
+    engines: &Path,
     arguments: &Arguments,
     case: Case,
     data: &Path,
@@ -149,8 +150,7 @@ fn ours(
     });
     let path = folder.join("spec.json");
     fs::write(&path, spec.to_string())?;
-    let mut command =
-        Command::new(arguments.sides.engines.as_deref().unwrap_or(programs).join("anneal-trainer"));
+    let mut command = Command::new(engines.join("anneal-trainer"));
     let lines = timed_lines(command.arg("run").arg(&path))?;
     let values: Vec<&Value> =
         lines.iter().filter(|(_, line)| line["type"] == "metric").map(|(_, line)| &line["values"]).collect();

@@ -13,22 +13,18 @@ mod packed;
 mod parts;
 mod tile;
 mod transpose;
+mod work;
 
 use std::ops::Range;
 
 pub(crate) use block::{BlockProduct, pack_columns, pack_panels, pack_rows, paired, panel_cells};
 pub(crate) use pack::Strided;
 pub(crate) use packed::{PackedWeight, TransposedPanels};
+use tile::Kernel;
 pub(crate) use tile::NR;
-use tile::{Kernel, MOST_ROWS};
+use work::{Target, Work};
 
-use crate::{
-    Compute,
-    compute::round_bf16,
-    isa::vectorized,
-    pool,
-    scratch::{Buffer, scratch},
-};
+use crate::{Compute, scratch::scratch};
 
 /// A read-only matrix with strides in elements.
 #[derive(Clone, Copy)]
@@ -109,15 +105,13 @@ pub(crate) struct Product<'a> {
 const BLOCK_FLOATS: usize = 1 << 20;
 /// Up to so many rows, the right operand is not packed ahead but panel by panel where it is used.
 const FEW_ROWS: usize = 48;
-/// Rows a task keeps in its second-level cache.
-const TASK_ROWS: usize = 192;
 /// Products below which a second thread costs more than it helps.
 const SMALL: usize = 1 << 17;
 
 impl Product<'_> {
     /// The result, row-major.
     pub(crate) fn compute(&self) -> Vec<f32> {
-        self.compute_by(Kernel::of(self.a_round))
+        self.compute_by(self.kernel())
     }
 
     fn compute_by(&self, kernel: &'static Kernel) -> Vec<f32> {
@@ -139,7 +133,12 @@ impl Product<'_> {
     pub(crate) fn add_to(&self, c: &mut [f32]) {
         assert_eq!(c.len(), self.a.rows * self.b.n());
         let target = Target { c: c.as_mut_ptr(), stride: self.b.n(), origin: 0, add: true };
-        self.run(Kernel::of(self.a_round), target);
+        self.run(self.kernel(), target);
+    }
+
+    fn kernel(&self) -> &'static Kernel {
+        let stored = |kernel: &&Kernel| self.a.rows <= FEW_ROWS && self.b.ready(0, kernel.depth).is_some();
+        Kernel::of_few_rows(self.a_round).filter(stored).unwrap_or(Kernel::of(self.a_round))
     }
 
     fn run(&self, kernel: &'static Kernel, target: Target) {
@@ -165,250 +164,6 @@ impl Product<'_> {
             }
         }
     }
-}
-
-/// Where the result goes.
-#[derive(Clone, Copy)]
-struct Target {
-    c: *mut f32,
-    /// From a row to the next.
-    stride: usize,
-    /// What an element's place in the whole result is too far for `c`, where that is a part of it.
-    origin: usize,
-    add: bool,
-}
-
-#[allow(unsafe_code, reason = "tasks write to disjoint tiles of one matrix")]
-// SAFETY: every task computes its own rows and columns of the target, see `Work::tile_block`.
-unsafe impl Sync for Target {}
-
-struct Work<'a> {
-    product: &'a Product<'a>,
-    target: Target,
-    kc: usize,
-    kernel: &'static Kernel,
-    parallel: bool,
-}
-
-impl Work<'_> {
-    /// Packs `rows` of the left operand over `deep`, panel after panel.
-    fn pack_left(&self, rows: &Range<usize>, deep: &Range<usize>) -> Buffer {
-        let stride = self.kernel.cells(deep.len()) * self.kernel.rows;
-        let mut packed = scratch(rows.len().div_ceil(self.kernel.rows) * stride);
-        let a = self.product.a.row_range(rows.clone());
-        let run_cells = self.kernel.cells(self.kc) * self.kernel.rows;
-        pool::parts(self.parallel, &mut packed, stride, |panel, out| {
-            for (run, out) in runs(deep, self.kc).zip(out.chunks_mut(run_cells)) {
-                pack::pack_left(self.kernel, a, self.product.a_round, panel, run, out);
-            }
-        });
-        packed
-    }
-
-    fn fill(&self, panel: usize, run: Range<usize>, out: &mut [f32]) {
-        if self.kernel.depth == 2 {
-            self.product.b.fill_pairs(panel, run, out);
-        } else {
-            self.product.b.fill(panel, run, out);
-        }
-    }
-
-    /// A run of a panel that is stored as the kernel reads it.
-    fn stored(&self, panel: usize, run: &Range<usize>) -> Option<&[f32]> {
-        let ready = self.product.b.ready(panel, self.kernel.depth)?;
-        Some(&ready[self.kernel.cells(run.start) * NR..self.kernel.cells(run.end) * NR])
-    }
-
-    /// Few rows: each panel of `b` is packed once, by the task that uses it.
-    fn few_rows(&self, rows: Range<usize>, deep: Range<usize>) {
-        let left = Left { packed: &self.pack_left(&rows, &deep), deep: &deep, rows: &rows };
-        let panels = self.product.b.n().div_ceil(NR);
-        let width = self.kernel.panels();
-        pool::each(self.parallel, panels.div_ceil(width), |task| {
-            let columns = task * width..((task + 1) * width).min(panels);
-            let mut space = scratch(self.kc * NR * width);
-            for run in runs(&deep, self.kc) {
-                let cells = self.kernel.cells(run.len()) * NR;
-                let mut rights: [&[f32]; 2] = [&[]; 2];
-                for ((right, panel), space) in
-                    rights.iter_mut().zip(columns.clone()).zip(space.chunks_mut(self.kc * NR))
-                {
-                    *right = if let Some(stored) = self.stored(panel, &run) {
-                        stored
-                    } else {
-                        self.fill(panel, run.clone(), &mut space[..cells]);
-                        &space[..cells]
-                    };
-                }
-                self.tile_column(&left, run, 0..left.panels(self.kernel), &columns, rights);
-            }
-        });
-    }
-
-    /// Many rows: `b` is packed ahead, a block at a time, and shared by all tasks.
-    fn many_rows(&self, rows: Range<usize>, deep: Range<usize>) {
-        let left = Left { packed: &self.pack_left(&rows, &deep), deep: &deep, rows: &rows };
-        let b = self.product.b;
-        let panels = b.n().div_ceil(NR);
-        let stored = b.ready(0, self.kernel.depth).is_some();
-        let stride = self.kernel.cells(deep.len()) * NR;
-        let run_cells = self.kernel.cells(self.kc) * NR;
-        let width = if stored {
-            panels
-        } else {
-            (BLOCK_FLOATS / stride).max(1).next_multiple_of(self.kernel.panels())
-        };
-        for first in (0..panels).step_by(width) {
-            let columns = first..(first + width).min(panels);
-            let mut packed = scratch(if stored { 0 } else { columns.len() * stride });
-            pool::parts(self.parallel, &mut packed, stride, |panel, out| {
-                for (run, out) in runs(&deep, self.kc).zip(out.chunks_mut(run_cells)) {
-                    self.fill(first + panel, run, out);
-                }
-            });
-            let right = |panel: usize, run: &Range<usize>| {
-                self.stored(panel, run).unwrap_or_else(|| {
-                    let from = (panel - first) * stride + self.kernel.cells(run.start - deep.start) * NR;
-                    &packed[from..from + self.kernel.cells(run.len()) * NR]
-                })
-            };
-            self.grid(&left, columns, &right);
-        }
-    }
-
-    /// Cuts rows and columns into tasks.
-    fn grid<'b>(
-        &self,
-        left: &Left,
-        columns: Range<usize>,
-        right: &(dyn Fn(usize, &Range<usize>) -> &'b [f32] + Sync),
-    ) {
-        let row_panels = left.panels(self.kernel);
-        let step = self.kernel.panels();
-        let tall = row_panels.div_ceil(row_panels.div_ceil(TASK_ROWS / self.kernel.rows));
-        let down = row_panels.div_ceil(tall);
-        let wide = (columns.len() * down).div_ceil(pool::threads() * 16).clamp(2, 24).next_multiple_of(step);
-        let across = columns.len().div_ceil(wide);
-        pool::each(self.parallel, down * across, |task| {
-            let (i, j) = (task / across, task % across);
-            let row_panels = i * tall..((i + 1) * tall).min(row_panels);
-            let from = columns.start + j * wide;
-            let columns = from..(from + wide).min(columns.end);
-            for run in runs(left.deep, self.kc) {
-                for panel in columns.clone().step_by(step) {
-                    let panels = panel..(panel + step).min(columns.end);
-                    let second = if panels.len() == 2 { right(panel + 1, &run) } else { &[] };
-                    let rights = [right(panel, &run), second];
-                    self.tile_column(left, run.clone(), row_panels.clone(), &panels, rights);
-                }
-            }
-        });
-    }
-
-    /// One or two neighbouring panels of `b` against some row panels, over one run of `k`.
-    fn tile_column(
-        &self,
-        left: &Left,
-        run: Range<usize>,
-        row_panels: Range<usize>,
-        panels: &Range<usize>,
-        rights: [&[f32]; 2],
-    ) {
-        let (n, stride, kernel) = (self.product.b.n(), self.target.stride, self.kernel);
-        let column = panels.start * NR;
-        let width = (panels.len() * NR).min(n - column);
-        let add = self.target.add || run.start > 0;
-        let done = run.end == self.product.b.k();
-        let (cells, deep_cells) = (kernel.cells(run.len()), kernel.cells(left.deep.len()));
-        assert!(rights[..panels.len()].iter().all(|right| right.len() >= cells * NR) && column < n);
-        let rights = rights.map(<[f32]>::as_ptr);
-        for row_panel in row_panels {
-            let row = left.rows.start + row_panel * kernel.rows;
-            let height = kernel.rows.min(left.rows.end - row);
-            let from = (row_panel * deep_cells + kernel.cells(run.start - left.deep.start)) * kernel.rows;
-            let a = &left.packed[from..from + cells * kernel.rows];
-            assert!(row + height <= self.product.a.rows);
-            let tile = kernel.tile(height, panels.len());
-            #[allow(unsafe_code, reason = "the tile kernels take pointers")]
-            // SAFETY: the panels hold `cells` groups (sliced and asserted above). The tile's rows and columns lie inside the
-            // target's elements, and no other task has them; a narrow tile goes through `edge`.
-            unsafe {
-                let c = self.target.c.add(row * stride + column - self.target.origin);
-                if width == panels.len() * NR {
-                    tile(height, cells, a.as_ptr(), rights, c, stride, add);
-                } else {
-                    let mut edge = [0.0_f32; MOST_ROWS * 2 * NR];
-                    if add {
-                        for (r, row) in edge.chunks_mut(2 * NR).enumerate().take(height) {
-                            std::ptr::copy_nonoverlapping(c.add(r * stride), row.as_mut_ptr(), width);
-                        }
-                    }
-                    tile(height, cells, a.as_ptr(), rights, edge.as_mut_ptr(), 2 * NR, add);
-                    for (r, row) in edge.chunks(2 * NR).enumerate().take(height) {
-                        std::ptr::copy_nonoverlapping(row.as_ptr(), c.add(r * stride), width);
-                    }
-                }
-                if done {
-                    Finished { c, stride, height, width }.round(self.product.round);
-                }
-            }
-        }
-    }
-}
-
-/// A finished tile in the target.
-struct Finished {
-    c: *mut f32,
-    stride: usize,
-    height: usize,
-    width: usize,
-}
-
-impl Finished {
-    /// Rounds it while it is in the first cache.
-    fn round(self, compute: Compute) {
-        match compute {
-            Compute::F32 => {}
-            Compute::Bf16 => round_bf16_rows(self),
-            Compute::F16 => (0..self.height).for_each(|r| compute.round_slice(self.row(r))),
-        }
-    }
-
-    #[allow(unsafe_code, reason = "a row of the tile as a slice")]
-    #[allow(clippy::mut_from_ref, reason = "the tile is its task's own")]
-    fn row(&self, r: usize) -> &mut [f32] {
-        // SAFETY: whoever made this guarantees rows of finished sums that no other task has; they are looked at one by one.
-        unsafe { std::slice::from_raw_parts_mut(self.c.add(r * self.stride), self.width) }
-    }
-}
-
-vectorized! {
-    fn round_bf16_rows(tile: Finished) {
-        for r in 0..tile.height {
-            for x in tile.row(r) {
-                *x = round_bf16(*x);
-            }
-        }
-    }
-}
-
-/// Packed rows of the left operand: `rows` of the result, `deep` of the inner dimension.
-struct Left<'a> {
-    packed: &'a [f32],
-    deep: &'a Range<usize>,
-    rows: &'a Range<usize>,
-}
-
-impl Left<'_> {
-    fn panels(&self, kernel: &Kernel) -> usize {
-        self.rows.len().div_ceil(kernel.rows)
-    }
-}
-
-/// The runs of `k` inside `deep`, which starts at a multiple of `kc`.
-fn runs(deep: &Range<usize>, kc: usize) -> impl Iterator<Item = Range<usize>> + use<> {
-    let end = deep.end;
-    deep.clone().step_by(kc).map(move |from| from..(from + kc).min(end))
 }
 
 #[cfg(test)]

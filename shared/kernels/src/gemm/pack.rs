@@ -124,6 +124,7 @@ pub(super) fn pack_left(
     let from = panel * kernel.rows;
     let height = kernel.rows.min(a.rows - from);
     match kernel.layout {
+        Layout::Groups if kernel.rows == 6 => pack_pairs::<6>(a, from, height, k, out),
         Layout::Groups => pack_pairs::<12>(a, from, height, k, out),
         Layout::Blocks => {
             let mut groups = scratch(out.len());

@@ -4,7 +4,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::{BLOCK_FLOATS, Left, Product, SMALL, Target, Work, runs, tile::Kernel, tile::NR};
+use super::{
+    BLOCK_FLOATS, Product, SMALL,
+    tile::{Kernel, NR},
+    work::{Left, Target, Work, runs},
+};
 use crate::{pool::in_pool, scratch::scratch};
 
 /// Rows of a part: with its columns it stays in the second cache, beside the columns of the right operand.

@@ -1,6 +1,6 @@
 //! The product beside f64, and the order of its sums.
 
-use super::*;
+use super::{tile::MOST_ROWS, *};
 use crate::isa::{Isa, best_isa};
 
 fn values(n: usize, seed: u64) -> Vec<f32> {
@@ -125,12 +125,37 @@ fn adding_continues_the_sum() {
     assert!(once.iter().zip(&twice).all(|(x, y)| (2.0 * x).to_bits() == y.to_bits()));
 }
 
+/// What [`Kernel::of_few_rows`] may answer on this processor.
+fn few_rows_kernels() -> impl Iterator<Item = &'static Kernel> {
+    #[cfg(target_arch = "x86_64")]
+    let all = [(Isa::Avx2, &tile::AVX2_PAIRS)];
+    #[cfg(not(target_arch = "x86_64"))]
+    let all: [(Isa, &Kernel); 0] = [];
+    all.into_iter().filter(|(set, _)| *set <= best_isa()).map(|(_, kernel)| kernel)
+}
+
+#[test]
+fn few_rows_have_the_bits_that_a_widened_weight_gives() {
+    for kernel in few_rows_kernels() {
+        for (m, n, k) in [(1, 40, 900), (6, 16, 33), (7, 31, 5), (FEW_ROWS, 20, 64)] {
+            let (a, w) = (values(m * k, 13), values(n * k, 14));
+            let packed = PackedWeight::new(Matrix::new(&w, n, k), Compute::Bf16);
+            let product =
+                Product { a: Matrix::new(&a, m, k), a_round: Compute::Bf16, b: &packed, round: Compute::F32 };
+            let bits = |c: Vec<f32>| c.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            let widened = product.compute_by(Kernel::of_isa(Isa::Avx2, Compute::Bf16));
+            assert_eq!(bits(product.compute_by(kernel)), bits(widened), "{m}x{n}x{k}");
+        }
+    }
+}
+
 #[test]
 fn every_tile_of_every_instruction_set_agrees_with_plain_sums() {
     const K: usize = 100;
     let sets = [Isa::Plain, Isa::Avx2, Isa::Avx512, Isa::Amx].into_iter().filter(|&set| set <= best_isa());
     let kernels = sets.flat_map(|set| [Compute::F32, Compute::Bf16].map(|of| (Kernel::of_isa(set, of), of)));
-    for (kernel, operands) in kernels.chain([(&tile::PLAIN_PAIRS, Compute::Bf16)]) {
+    let pairs = few_rows_kernels().chain([&tile::PLAIN_PAIRS]).map(|kernel| (kernel, Compute::Bf16));
+    for (kernel, operands) in kernels.chain(pairs) {
         let mut a = values(kernel.rows * K, 10);
         let mut b = [values(NR * K, 11), values(NR * K, 12)];
         for xs in b.iter_mut().chain([&mut a]) {

@@ -54,6 +54,11 @@ pub fn add_scaled(y: &mut [f32], x: &[f32], scale: f32, compute: Compute) {
     });
 }
 
+/// Some rows of `x`, one after another; a row has `width` values.
+pub fn gathered(x: &[f32], width: usize, rows: &[usize]) -> Vec<f32> {
+    rows.iter().flat_map(|row| &x[row * width..][..width]).copied().collect()
+}
+
 /// `y = round(y + round(bias))` for every row.
 pub fn add_bias(y: &mut [f32], bias: &[f32], compute: Compute) {
     let mut bias = bias.to_vec();

@@ -4,7 +4,7 @@ use anneal_kernels::{KeyValues, KvView, Segments, attention_cached_as, in_pool, 
 use candle_core::{Device, Tensor};
 
 use super::layer::Sizes;
-use super::{Decoder, Pass};
+use super::{Decoder, Pass, check_rows, graph};
 use crate::error::{Error, Result};
 
 /// One sequence's keys and values in every layer. Cloning copies them, so that several continuations can follow one
@@ -63,8 +63,14 @@ impl Decoder {
     /// sequence after sequence. The bits are those of [`Self::hidden`] over the whole sequences, however the tokens are
     /// split into calls and whatever else is in the batch. On an error the caches are as before.
     pub fn extend(&self, batch: &mut [(&mut KvCache, &[u32])]) -> Result<Tensor> {
+        let tokens = batch.iter().map(|(_, tokens)| tokens.len()).sum();
+        self.extend_to(batch, &(0..tokens).collect::<Vec<_>>())
+    }
+
+    /// The same with the hidden states `[n, d]` of some rows alone, which spares the rest of the last layer's work.
+    pub fn extend_to(&self, batch: &mut [(&mut KvCache, &[u32])], rows: &[usize]) -> Result<Tensor> {
         let before: Vec<usize> = batch.iter().map(|(cache, _)| cache.len()).collect();
-        let result = self.extend_all(batch);
+        let result = self.extend_all(batch, rows);
         if result.is_err() {
             for ((cache, _), tokens) in batch.iter_mut().zip(before) {
                 cache.truncate(tokens);
@@ -73,7 +79,7 @@ impl Decoder {
         result
     }
 
-    fn extend_all(&self, batch: &mut [(&mut KvCache, &[u32])]) -> Result<Tensor> {
+    fn extend_all(&self, batch: &mut [(&mut KvCache, &[u32])], rows: &[usize]) -> Result<Tensor> {
         let lengths: Vec<usize> = batch.iter().map(|(_, tokens)| tokens.len()).collect();
         let segments = Segments::new(&lengths)?;
         let (mut tokens, mut positions) = (Vec::new(), Vec::new());
@@ -85,16 +91,17 @@ impl Decoder {
             tokens.extend_from_slice(new);
             positions.extend((cache.len()..cache.len() + new.len()).map(|p| p as u32));
         }
+        check_rows(&tokens, &segments, rows)?;
         let pass = self.pass_at(segments, &positions)?;
-        let hidden_td = if self.device().is_cpu() {
-            self.extend_rows(&tokens, pass, batch)?
+        let hidden_nd = if self.device().is_cpu() {
+            self.extend_rows(&tokens, pass, batch, rows)?
         } else {
-            self.extend_tensors(&tokens, &pass, batch)?
+            graph::gathered(&self.extend_tensors(&tokens, &pass, batch)?, rows)?
         };
         for ((cache, _), length) in batch.iter_mut().zip(lengths) {
             cache.tokens += length;
         }
-        Ok(hidden_td)
+        Ok(hidden_nd)
     }
 
     fn extend_rows(
@@ -102,16 +109,15 @@ impl Decoder {
         tokens: &[u32],
         pass: Pass,
         batch: &mut [(&mut KvCache, &[u32])],
+        rows: &[usize],
     ) -> Result<Tensor> {
-        let shape = (tokens.len(), self.config().hidden_size);
-        let hidden_td = in_pool(|| {
-            self.hidden_by(tokens, pass, |index, attention, [q, k, v]| {
+        in_pool(|| {
+            self.hidden_by(tokens, pass, rows, |index, attention, [q, k, v]| {
                 append(index, (k, v), batch);
                 let held: Vec<&KeyValues> = batch.iter().map(|(cache, _)| &cache.layers[index]).collect();
                 attention.cached(q, &held)
             })
-        })?;
-        Ok(Tensor::from_vec(hidden_td, shape, self.device())?)
+        })
     }
 
     fn extend_tensors(

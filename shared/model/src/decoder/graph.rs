@@ -152,19 +152,25 @@ pub(super) fn losses(
     Ok((losses, dhidden))
 }
 
-/// Log-probabilities of ids after the `picked` rows of hidden states `[t, d]`; an id's row counts among the picked ones.
-pub(super) fn score(
-    decoder: &Decoder,
-    hidden_td: &Tensor,
-    picked: &[u32],
-    asked: &[Asked],
-) -> Result<Vec<Scored>> {
+/// Some rows of hidden states `[t, d]`.
+pub(super) fn gathered(hidden_td: &Tensor, rows: &[usize]) -> Result<Tensor> {
+    if rows.is_empty() {
+        // A device does not run a kernel over nothing.
+        return Ok(hidden_td.narrow(0, 0, 0)?);
+    }
+    let rows_n: Vec<u32> = rows.iter().map(|&row| row as u32).collect();
+    Ok(hidden_td.index_select(&Tensor::from_vec(rows_n, rows.len(), hidden_td.device())?, 0)?)
+}
+
+/// Log-probabilities of ids after rows of hidden states `[n, d]`, some rows at a time.
+pub(super) fn score(decoder: &Decoder, hidden_nd: &Tensor, asked: &[Asked]) -> Result<Vec<Scored>> {
     let mut scored = Vec::with_capacity(asked.len());
-    for (rows, first) in picked.chunks(LOGIT_ROWS).zip((0..).step_by(LOGIT_ROWS)) {
-        let rows_n = Tensor::from_slice(rows, rows.len(), hidden_td.device())?;
-        let logits_nv = decoder.logits(&hidden_td.index_select(&rows_n, 0)?)?.to_vec2::<f32>()?;
+    let count = hidden_nd.dim(0)?;
+    for first in (0..count).step_by(LOGIT_ROWS) {
+        let rows = first..(first + LOGIT_ROWS).min(count);
+        let logits_nv = decoder.logits(&hidden_nd.narrow(0, first, rows.len())?)?.to_vec2::<f32>()?;
         let softmaxes: Vec<LogSoftmax> = logits_nv.iter().map(|logits| LogSoftmax::of(logits)).collect();
-        let of_rows = asked.iter().filter(|asked| (first..first + rows.len()).contains(&asked.row));
+        let of_rows = asked.iter().filter(|asked| rows.contains(&asked.row));
         scored.extend(of_rows.map(|asked| {
             let (row, id) = (asked.row - first, asked.id as usize);
             let logit = logits_nv[row].get(id).copied().unwrap_or(f32::NAN);
@@ -249,10 +255,8 @@ mod tests {
         let vocabulary = decoder.config().vocab_size as u32;
         let asked: Vec<Asked> =
             [(0, 5), (0, 300), (3, vocabulary), (16, 1)].map(|(row, id)| Asked { row, id }).to_vec();
-        let packed: Vec<Asked> =
-            asked.iter().zip([0, 0, 1, 2]).map(|(asked, row)| Asked { row, ..*asked }).collect();
         let kernels = decoder.score(&hidden_td, &asked).unwrap();
-        let graph = score(&decoder, &hidden_td, &[0, 3, 16], &packed).unwrap();
+        let graph = score(&decoder, &hidden_td, &asked).unwrap();
         assert_eq!(kernels.len(), graph.len());
         for (kernels, graph) in kernels.iter().zip(graph) {
             let alike = (kernels.log_prob - graph.log_prob).abs() < 1e-5;

@@ -102,15 +102,9 @@ impl Decoder {
         segments: &Segments,
         mut train: Option<&mut DropoutState>,
     ) -> Result<Tensor> {
+        check_rows(tokens, segments, &[])?;
         let pass = self.pass(segments)?;
         let mut x_td = self.embed(tokens)?;
-        if x_td.dim(0)? != segments.total() {
-            return Err(Error::Argument(format!(
-                "{} tokens for segments of {} together",
-                tokens.len(),
-                segments.total()
-            )));
-        }
         for index in 0..self.model.layers.len() {
             x_td = self.layer(index, &x_td, &pass, train.as_deref_mut())?;
         }
@@ -212,5 +206,17 @@ impl Decoder {
     /// The trained variables with their names: Hugging Face tensor names for a full model, PEFT's for adapters.
     pub fn trainable(&self) -> Vec<(String, Var)> {
         parameters::trainable(&self.model)
+    }
+}
+
+/// That there are as many tokens as the segments have, and rows of theirs.
+fn check_rows(tokens: &[u32], segments: &Segments, rows: &[usize]) -> Result<()> {
+    let (tokens, total) = (tokens.len(), segments.total());
+    if tokens != total {
+        return Err(Error::Argument(format!("{tokens} tokens for segments of {total} together")));
+    }
+    match rows.iter().find(|&&row| row >= tokens) {
+        Some(row) => Err(Error::Argument(format!("row {row} of {tokens}"))),
+        None => Ok(()),
     }
 }

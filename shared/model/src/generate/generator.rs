@@ -4,8 +4,6 @@
 
 use std::collections::VecDeque;
 
-use candle_core::Tensor;
-
 use super::{Continuation, FinishReason, GenerateOptions, Generation, Sampler, lookup::Lookup};
 use crate::decoder::{Decoder, KvCache};
 use crate::error::{Error, Result};
@@ -209,19 +207,17 @@ impl<'a> Generator<'a> {
             if fed.is_empty() {
                 continue;
             }
-            end += fed.len() as u32;
+            end += fed.len();
             if sequence.cache.len() + fed.len() == sequence.tokens.len() + guesses.len() {
-                read.extend(end - 1 - guesses.len() as u32..end);
+                read.extend(end - 1 - guesses.len()..end);
             }
             batch.push((&mut sequence.cache, fed));
         }
-        let hidden_td = self.decoder.extend(&mut batch)?;
+        let hidden_nd = self.decoder.extend_to(&mut batch, &read)?;
         if read.is_empty() {
             return Ok(());
         }
-        let count = read.len();
-        let rows = Tensor::from_vec(read, count, hidden_td.device())?;
-        let logits = self.decoder.logits(&hidden_td.index_select(&rows, 0)?)?.to_vec2::<f32>()?;
+        let logits = self.decoder.logits(&hidden_nd)?.to_vec2::<f32>()?;
         let mut logits = logits.iter();
         for (sequence, guesses) in self.running.iter_mut().zip(&guesses) {
             if sequence.cache.len() == sequence.tokens.len() + guesses.len() {

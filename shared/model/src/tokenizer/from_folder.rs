@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::{SpecialTokens, Tokenizer, parse, sentencepiece, spm};
+use super::{Parsed, SpecialTokens, Tokenizer, parse, sentencepiece, spm};
 use crate::config::ModelConfig;
 use crate::error::{Error, Result};
 use crate::json_file;
@@ -16,10 +16,10 @@ impl Tokenizer {
     /// Reads `tokenizer.json` (or `tokenizer.model`), `tokenizer_config.json` and `special_tokens_map.json`. `config` names the special tokens by
     /// id where the files do not name them.
     pub fn from_folder(folder: &Path, config: Option<&ModelConfig>) -> Result<Self> {
-        let inner = read(folder)?;
+        let parsed = read(folder)?;
         let settings = optional_object(&folder.join("tokenizer_config.json"))?;
         let map = optional_object(&folder.join("special_tokens_map.json"))?;
-        let by_id = |id: Option<u32>| id.and_then(|id| inner.id_to_token(id));
+        let by_id = |id: Option<u32>| id.and_then(|id| parsed.inner.id_to_token(id));
         let named = |key: &str| token_text(settings.get(key)).or_else(|| token_text(map.get(key)));
         let special = SpecialTokens {
             bos: named("bos_token").or_else(|| by_id(config?.bos_token_id)),
@@ -27,11 +27,11 @@ impl Tokenizer {
             pad: named("pad_token").or_else(|| by_id(config?.pad_token_id)),
             unk: named("unk_token"),
         };
-        Self::new(inner, special, settings)
+        Self::new(parsed, special, settings)
     }
 }
 
-fn read(folder: &Path) -> Result<tokenizers::Tokenizer> {
+fn read(folder: &Path) -> Result<Parsed> {
     let (json, model) = (folder.join("tokenizer.json"), folder.join("tokenizer.model"));
     if json.is_file() {
         let text = json_file::read_text(&json, TOKENIZER_LIMIT_BYTES)?;

@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use words::Words;
+use words::{Merges, Words};
 
 /// A model's tokenizer with the names of its special tokens. Cheap to share; encoding needs no exclusive access.
 #[derive(Debug, Clone)]
@@ -46,15 +46,15 @@ pub struct SpecialTokens {
 }
 
 impl Tokenizer {
-    pub(crate) fn new(
-        mut inner: tokenizers::Tokenizer,
+    fn new(
+        Parsed { mut inner, merges }: Parsed,
         special: SpecialTokens,
         config: Map<String, Value>,
     ) -> Result<Self> {
         // Truncation and padding are the caller's business; a file's own settings would silently shorten rows.
         inner.with_truncation(None).map_err(|e| Error::Tokenizer(e.to_string()))?;
         inner.with_padding(None);
-        let words = Words::of(&inner).map(Arc::new);
+        let words = Words::of(&inner, merges).map(Arc::new);
         Ok(Self { inner, words, special, config })
     }
 
@@ -127,8 +127,18 @@ impl Tokenizer {
     }
 }
 
-fn parse(json: &[u8]) -> Result<tokenizers::Tokenizer> {
-    guarded(|| tokenizers::Tokenizer::from_bytes(json))
+/// A `tokenizer.json` that was read.
+struct Parsed {
+    inner: tokenizers::Tokenizer,
+    merges: Option<Merges>,
+}
+
+fn parse(json: &[u8]) -> Result<Parsed> {
+    std::thread::scope(|scope| {
+        let merges = scope.spawn(|| Merges::read(json));
+        let inner = guarded(|| tokenizers::Tokenizer::from_bytes(json))?;
+        Ok(Parsed { inner, merges: merges.join().ok().flatten() })
+    })
 }
 
 /// The regular-expression engine panics when a pattern backtracks without end; that is the tokenizer's fault, not ours.

@@ -48,6 +48,34 @@ const DEEPSEEK_LLM_LETTERS: &str = concat!(
     r"]+",
 );
 
+/// How many digits stay together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Digits {
+    Single,
+    UpToThree,
+    All,
+}
+
+impl Digits {
+    pub(super) const ALL: [Self; 3] = [Self::Single, Self::UpToThree, Self::All];
+
+    fn pattern(self) -> &'static str {
+        match self {
+            Self::Single => r"\p{N}",
+            Self::UpToThree => r"\p{N}{1,3}",
+            Self::All => r"\p{N}+",
+        }
+    }
+
+    pub(super) fn most(self) -> usize {
+        match self {
+            Self::Single => 1,
+            Self::UpToThree => 3,
+            Self::All => usize::MAX,
+        }
+    }
+}
+
 /// How text is prepared for the merges.
 pub(super) struct PreTokenizer {
     /// In turn, each on what the one before left; one of them maps bytes to letters.
@@ -134,13 +162,18 @@ impl PreTokenizer {
 
     /// The one pattern of [`Self::plain`]; its matches cover any text.
     pub(super) fn plain_pattern() -> String {
-        gpt4_like(r"\p{N}")
+        Self::gpt4_pattern(Digits::Single)
+    }
+
+    /// GPT-4's pattern with another number of digits.
+    pub(super) fn gpt4_pattern(digits: Digits) -> String {
+        gpt4_like(digits.pattern())
     }
 
     /// Patterns that cut where [`super::words`] does.
     pub(super) fn word_patterns() -> Vec<String> {
         let mut patterns = vec![GPT2.to_owned(), SEED_CODER.to_owned()];
-        patterns.extend([r"\p{N}", r"\p{N}{1,3}", r"\p{N}+"].map(gpt4_like));
+        patterns.extend(Digits::ALL.map(Self::gpt4_pattern));
         patterns
     }
 

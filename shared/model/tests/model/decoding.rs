@@ -60,6 +60,35 @@ fn packed_cached_and_split_give_the_same_bits() {
 }
 
 #[test]
+fn rows_that_are_read_alone_have_the_bits_of_all_rows() {
+    let (a, b): (Vec<u32>, Vec<u32>) = ((3..40).collect(), (100..117).collect());
+    let segments = Segments::new(&[a.len(), b.len()]).unwrap();
+    let ids = [a.clone(), b.clone()].concat();
+    for architecture in ALL {
+        for compute in [Compute::F32, Compute::Bf16] {
+            let decoder = tiny(&LoadOptions { compute, ..LoadOptions::default() }, architecture);
+            let all = decoder.hidden(&ids, &segments, None).unwrap();
+            for rows in [&[0, 36, 37, 53][..], &[53], &[]] {
+                let wanted = |x: &Tensor| -> Vec<u32> {
+                    rows.iter().flat_map(|&row| bits(&x.narrow(0, row, 1).unwrap())).collect()
+                };
+                let some = decoder.hidden_at(&ids, &segments, rows).unwrap();
+                assert_eq!(bits(&some), wanted(&all), "{architecture:?} {compute:?} {rows:?}");
+                let (mut one, mut two) = (decoder.cache(), decoder.cache());
+                let some = decoder.extend_to(&mut [(&mut one, &a[..]), (&mut two, &b[..])], rows).unwrap();
+                assert_eq!(bits(&some), wanted(&all), "{architecture:?} {compute:?} {rows:?} cached");
+                // Keys and values are there for every token, whatever was read.
+                let next = decoder.extend(&mut [(&mut two, &[7])]).unwrap();
+                let want = alone(&decoder, &[&b[..], &[7]].concat());
+                assert_eq!(bits(&next), bits(&want.narrow(0, b.len(), 1).unwrap()), "{architecture:?} next");
+            }
+            assert!(decoder.hidden_at(&ids, &segments, &[ids.len()]).is_err());
+            assert!(decoder.extend_to(&mut [(&mut decoder.cache(), &a[..])], &[a.len()]).is_err());
+        }
+    }
+}
+
+#[test]
 fn a_truncated_cache_forgets_and_a_failed_extension_changes_nothing() {
     let decoder = tiny(&LoadOptions::default(), Architecture::Llama);
     let mut cache = decoder.cache();

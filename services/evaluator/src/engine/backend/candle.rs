@@ -2,7 +2,7 @@
 //! computed only where something is scored.
 
 use anneal_kernels::{Segments, rows::Asked};
-use anneal_model::{Decoder, GenerateOptions, Generator, Keep, KvCache, Tokenizer};
+use anneal_model::{Decoder, GenerateOptions, Generator, KvCache, Tokenizer};
 use candle_core::Tensor;
 
 use super::prefix::shared;
@@ -56,7 +56,7 @@ impl Candle {
         if self.slots.is_empty() {
             let mut cache = self.decoder.cache();
             let prefix = self.prefix.clone();
-            self.decoder.extend(&mut [(&mut cache, &prefix)]).map_err(failed)?;
+            self.decoder.extend_to(&mut [(&mut cache, &prefix)], &[]).map_err(failed)?;
             self.slots.push(cache);
         }
         // The last one stays as the original that others are copied from.
@@ -78,17 +78,14 @@ impl Candle {
             let lengths: Vec<usize> = batch.iter().map(|row| row[0].input.len()).collect();
             let tokens: Vec<u32> = batch.iter().flat_map(|row| row[0].input.iter().copied()).collect();
             let segments = Segments::new(&lengths).map_err(failed)?;
-            let recorded = self.decoder.record(&tokens, &segments, None, Keep::Nothing);
-            let (hidden, _) = recorded.map_err(failed)?;
-            let shape = (tokens.len(), self.decoder.config().hidden_size);
-            let hidden_td = Tensor::from_vec(hidden, shape, self.decoder.device()).map_err(failed)?;
             let mut wanted = Wanted::default();
             let mut offset = 0;
             for (index, row) in batch.iter().enumerate() {
                 wanted.add(offset, 0..row[0].input.len(), start + index, 0, &row[0]);
                 offset += row[0].input.len();
             }
-            self.read(&hidden_td, wanted, board)?;
+            let hidden_nd = self.decoder.hidden_at(&tokens, &segments, &wanted.rows()).map_err(failed)?;
+            self.read(&hidden_nd, wanted, board)?;
             start = end;
         }
         Ok(())
@@ -139,8 +136,8 @@ impl Candle {
         if batch.is_empty() {
             return Ok(());
         }
-        let hidden_td = self.decoder.extend(&mut batch).map_err(failed)?;
-        self.read(&hidden_td, wanted, board)
+        let hidden_nd = self.decoder.extend_to(&mut batch, &wanted.rows()).map_err(failed)?;
+        self.read(&hidden_nd, wanted, board)
     }
 
     fn branches(&self, states: &mut [Stem<'_>], choice: usize, board: &mut Board) -> Result<()> {
@@ -160,8 +157,8 @@ impl Candle {
         if batch.is_empty() {
             return Ok(());
         }
-        let hidden_td = self.decoder.extend(&mut batch).map_err(failed)?;
-        self.read(&hidden_td, wanted, board)
+        let hidden_nd = self.decoder.extend_to(&mut batch, &wanted.rows()).map_err(failed)?;
+        self.read(&hidden_nd, wanted, board)
     }
 
     fn score_rows(&mut self, rows: &[&[TokenRequest]]) -> Result<Vec<Vec<Score>>> {
@@ -192,16 +189,16 @@ impl Candle {
         Ok(board.scores())
     }
 
-    /// Scores what is wanted after the pass' hidden states.
-    fn read(&self, hidden_td: &Tensor, wanted: Wanted, board: &mut Board) -> Result<()> {
-        let targets: Vec<(u32, Target)> = wanted
+    /// Scores what is wanted after the hidden states of its rows.
+    fn read(&self, hidden_nd: &Tensor, wanted: Wanted, board: &mut Board) -> Result<()> {
+        let targets: Vec<(usize, Target)> = wanted
             .0
-            .into_iter()
-            .flat_map(|(position, targets)| targets.into_iter().map(move |target| (position, target)))
+            .into_values()
+            .enumerate()
+            .flat_map(|(row, targets)| targets.into_iter().map(move |target| (row, target)))
             .collect();
-        let ask = |(position, target): &(u32, Target)| Asked { row: *position as usize, id: target.id };
-        let asked: Vec<Asked> = targets.iter().map(ask).collect();
-        let scored = self.decoder.score(hidden_td, &asked).map_err(failed)?;
+        let asked: Vec<Asked> = targets.iter().map(|&(row, target)| Asked { row, id: target.id }).collect();
+        let scored = self.decoder.score(hidden_nd, &asked).map_err(failed)?;
         for ((_, target), scored) in targets.into_iter().zip(scored) {
             board.put(target, scored.log_prob, scored.is_best);
         }
@@ -298,9 +295,14 @@ struct Target {
 
 /// Ids to be scored, by position of the pass; a position may have several.
 #[derive(Default)]
-struct Wanted(std::collections::BTreeMap<u32, Vec<Target>>);
+struct Wanted(std::collections::BTreeMap<usize, Vec<Target>>);
 
 impl Wanted {
+    /// Rows of the pass after which something is scored, in order.
+    fn rows(&self) -> Vec<usize> {
+        self.0.keys().copied().collect()
+    }
+
     /// The targets of a request whose positions lie in `range`; position `range.start` is at `offset` of the pass.
     fn add(
         &mut self,
@@ -314,7 +316,7 @@ impl Wanted {
         for position in range.start.max(first)..range.end.min(what.input.len()) {
             let place = position - first;
             let target = Target { row, request, place, id: what.targets[place] };
-            self.0.entry((offset + position - range.start) as u32).or_default().push(target);
+            self.0.entry(offset + position - range.start).or_default().push(target);
         }
     }
 }

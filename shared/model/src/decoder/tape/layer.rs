@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use anneal_kernels::rows::{
-    AttentionRows, Direction, Kept, add, rms_norm_gradients, rms_norm_rows, rope_rows, sum, swiglu_gradients,
-    swiglu_rows,
+    AttentionRows, Direction, Kept, add, gathered, rms_norm_gradients, rms_norm_rows, rope_rows, sum,
+    swiglu_gradients, swiglu_rows,
 };
 
 use super::projection::AdapterTape;
@@ -46,6 +46,17 @@ impl LayerTape {
     }
 }
 
+/// What is wanted of a layer.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Want<'a> {
+    /// The residual stream after it.
+    Output,
+    /// The same, and the tape for a backward pass.
+    Tape,
+    /// Some rows of the residual stream: all that comes behind attention is done for them alone.
+    Rows(&'a [usize]),
+}
+
 /// A layer and the pass it is part of.
 pub(super) struct LayerRows<'a> {
     pub(super) layer: &'a Layer,
@@ -54,25 +65,26 @@ pub(super) struct LayerRows<'a> {
 }
 
 impl LayerRows<'_> {
-    /// The residual stream `[t, d]` after the layer, and what a backward pass needs when it is to be kept.
+    /// The residual stream `[t, d]` after the layer, and what a backward pass needs when it is wanted.
     pub(super) fn forward(
         &self,
         x_td: Vec<f32>,
         train: Option<&mut DropoutState>,
-        keep: bool,
+        want: Want<'_>,
     ) -> Result<(Vec<f32>, Option<LayerTape>)> {
-        self.forward_by(x_td, train, keep, |attention, [q, k, v]| attention.forward(q, k, v))
+        self.forward_by(x_td, train, want, |attention, [q, k, v]| attention.forward(q, k, v))
     }
 
     /// The same with an attention of the caller's: from queries, keys and values to its output and the logs of its sums.
     pub(super) fn forward_by(
         &self,
-        x_td: Vec<f32>,
+        mut x_td: Vec<f32>,
         mut train: Option<&mut DropoutState>,
-        keep: bool,
+        want: Want<'_>,
         attend: impl FnOnce(AttentionRows<'_>, [&[f32]; 3]) -> (Vec<f32>, Vec<f32>),
     ) -> Result<(Vec<f32>, Option<LayerTape>)> {
         let (layer, compute) = (self.layer, self.sizes.compute);
+        let keep = matches!(want, Want::Tape);
         let mut adapters: [Option<AdapterTape>; 7] = Default::default();
         let mut project = |which: Linear, x: &[f32]| -> Result<Vec<f32>> {
             let (y, tape) =
@@ -88,7 +100,11 @@ impl LayerRows<'_> {
         let raw_k = self.head_norm(layer.key_norm.as_ref(), &mut k, keep)?;
         self.rotate(&mut q, self.sizes.heads, Direction::Forward);
         self.rotate(&mut k, self.sizes.kv_heads, Direction::Forward);
-        let (attended, log_sums_th) = attend(self.attention(), [&q, &k, &v]);
+        let (mut attended, log_sums_th) = attend(self.attention(), [&q, &k, &v]);
+        if let Want::Rows(rows) = want {
+            attended = gathered(&attended, self.sizes.heads * self.sizes.head_dim, rows);
+            x_td = gathered(&x_td, x_td.len() / self.shared.segments.total().max(1), rows);
+        }
         let output = project(Linear::Output, &attended)?;
         let middle_td = sum(&output, &x_td);
         let normed = self.norm(&layer.post_attention_norm, &middle_td)?;

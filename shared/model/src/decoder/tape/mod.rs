@@ -23,9 +23,9 @@ use super::dropout::DropoutState;
 use super::graph::{self, GraphTape};
 use super::layer::Sizes;
 use super::projection::Vector;
-use super::{Decoder, Layer, Pass};
+use super::{Decoder, Layer, Pass, check_rows};
 use crate::error::{Error, Result};
-use layer::{LayerRows, LayerTape};
+use layer::{LayerRows, LayerTape, Want};
 
 /// What a forward pass keeps for the backward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,10 +93,7 @@ impl Decoder {
         train: Option<&mut DropoutState>,
         keep: Keep,
     ) -> Result<(Vec<f32>, Tape)> {
-        if tokens.len() != segments.total() {
-            let (count, total) = (tokens.len(), segments.total());
-            return Err(Error::Argument(format!("{count} tokens for segments of {total} together")));
-        }
+        check_rows(tokens, segments, &[])?;
         if self.device().is_cpu() {
             let (hidden_td, tape) = self.record_rows(tokens, segments, train, keep)?;
             return Ok((hidden_td, Tape(Way::Rows(tape))));
@@ -119,7 +116,8 @@ impl Decoder {
             let rows = self.rows(layer, &shared);
             let state = train.as_deref().cloned();
             let input = (keep == Keep::LayerInputs).then(|| x_td.clone());
-            let (next_td, tape) = rows.forward(x_td, train.as_deref_mut(), keep == Keep::Activations)?;
+            let want = if keep == Keep::Activations { Want::Tape } else { Want::Output };
+            let (next_td, tape) = rows.forward(x_td, train.as_deref_mut(), want)?;
             x_td = next_td;
             layers.extend(tape.map(|tape| Kept::Activations(Box::new(tape))));
             layers.extend(input.map(|x_td| Kept::Input { x_td, dropout: state }));
@@ -128,21 +126,35 @@ impl Decoder {
         Ok((hidden_td, RowsTape { tokens: tokens.to_vec(), shared, layers, last_td: x_td }))
     }
 
-    /// Hidden states `[t, d]` after the final norm, with an attention of the caller's: from the layer's index, queries, keys and values
-    /// to its output.
+    /// Hidden states `[n, d]` after the final norm, of some `rows` of `tokens` cut into `segments`: what [`Decoder::hidden`] has there,
+    /// for less work. Not differentiable.
+    pub fn hidden_at(&self, tokens: &[u32], segments: &Segments, rows: &[usize]) -> Result<Tensor> {
+        check_rows(tokens, segments, rows)?;
+        if !self.device().is_cpu() {
+            return graph::gathered(&self.hidden(tokens, segments, None)?, rows);
+        }
+        self.hidden_by(tokens, self.pass(segments)?, rows, |_, attention, [q, k, v]| {
+            attention.forward(q, k, v).0
+        })
+    }
+
+    /// The same with an attention of the caller's: from the layer's index, queries, keys and values to its output.
     pub(super) fn hidden_by(
         &self,
         tokens: &[u32],
         pass: Pass,
+        rows: &[usize],
         mut attend: impl FnMut(usize, AttentionRows<'_>, [&[f32]; 3]) -> Vec<f32>,
-    ) -> Result<Vec<f32>> {
+    ) -> Result<Tensor> {
         let shared = Shared::new(pass)?;
         let mut x_td = self.embedded(tokens)?;
         for (index, layer) in self.layers().iter().enumerate() {
             let attend = |rows: AttentionRows<'_>, qkv: [&[f32]; 3]| (attend(index, rows, qkv), Vec::new());
-            x_td = self.rows(layer, &shared).forward_by(x_td, None, false, attend)?.0;
+            let is_last = index + 1 == self.layers().len();
+            let want = if is_last { Want::Rows(rows) } else { Want::Output };
+            x_td = self.rows(layer, &shared).forward_by(x_td, None, want, attend)?.0;
         }
-        self.normed(&x_td)
+        Ok(Tensor::from_vec(self.normed(&x_td)?, (rows.len(), self.config().hidden_size), self.device())?)
     }
 
     fn normed(&self, x_td: &[f32]) -> Result<Vec<f32>> {
@@ -173,23 +185,14 @@ impl Decoder {
         self.with_output(|output| Ok(output.gradients(hidden_td, targets, weights, self.compute(), sum)?))
     }
 
-    /// Log-probabilities of ids after rows of hidden states `[t, d]`; the ids are in the order of their rows.
-    pub fn score(&self, hidden_td: &Tensor, asked: &[Asked]) -> Result<Vec<Scored>> {
-        let mut picked: Vec<u32> = asked.iter().map(|asked| asked.row as u32).collect();
-        picked.dedup();
-        let mut packed = Vec::with_capacity(asked.len());
-        for asked in asked {
-            let row = picked.partition_point(|&row| (row as usize) < asked.row);
-            packed.push(Asked { row, id: asked.id });
-        }
+    /// Log-probabilities of ids after the rows of hidden states `[n, d]`; the ids are in the order of their rows.
+    pub fn score(&self, hidden_nd: &Tensor, asked: &[Asked]) -> Result<Vec<Scored>> {
         if !self.device().is_cpu() {
-            return graph::score(self, hidden_td, &picked, &packed);
+            return graph::score(self, hidden_nd, asked);
         }
-        let d = self.config().hidden_size;
-        let hidden_nd: Vec<f32> = with_tensor(hidden_td, |hidden_td| {
-            picked.iter().flat_map(|&row| &hidden_td[row as usize * d..][..d]).copied().collect()
-        })?;
-        self.with_output(|output| Ok(output.score(&hidden_nd, &packed, self.compute())?))
+        with_tensor(hidden_nd, |hidden_nd| {
+            self.with_output(|output| Ok(output.score(hidden_nd, asked, self.compute())?))
+        })?
     }
 
     fn with_output<R>(&self, f: impl FnOnce(OutputMatrix) -> Result<R>) -> Result<R> {
@@ -247,7 +250,7 @@ impl RowsTape {
             let tape = match kept {
                 Kept::Activations(tape) => *tape,
                 Kept::Input { x_td, mut dropout } => rows
-                    .forward(x_td, dropout.as_mut(), true)?
+                    .forward(x_td, dropout.as_mut(), Want::Tape)?
                     .1
                     .ok_or_else(|| Error::Argument("a layer kept nothing".to_owned()))?,
             };

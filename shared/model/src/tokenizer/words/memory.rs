@@ -1,9 +1,8 @@
 //! What was encoded before.
 
 use foldhash::HashMap;
-use tokenizers::models::ModelWrapper;
 
-use super::plain::{merge, plain_word};
+use super::ascii::Ascii;
 
 /// Longer pieces are not remembered.
 const LONGEST: usize = 48;
@@ -38,11 +37,11 @@ impl Generation {
 }
 
 impl Memory {
-    /// Adds a piece's ids to `out`; `plain` where plain words go to the merges as they are.
+    /// Adds a piece's ids to `out`.
     pub(super) fn add(
         &mut self,
         tokenizer: &tokenizers::Tokenizer,
-        plain: bool,
+        ascii: Option<&Ascii>,
         piece: &str,
         out: &mut Vec<u32>,
     ) -> tokenizers::Result<()> {
@@ -51,13 +50,10 @@ impl Memory {
             return Ok(());
         }
         let from = out.len();
-        match (self.old.get(piece), tokenizer.get_model(), plain_word(piece).filter(|_| plain)) {
-            (Some(ids), ..) => out.extend_from_slice(ids),
-            (None, ModelWrapper::BPE(model), Some((word, mark))) => {
-                merge(model, word, out)?;
-                merge(model, mark, out)?;
-            }
-            _ => out.extend_from_slice(tokenizer.encode_fast(piece, false)?.get_ids()),
+        match (self.old.get(piece), ascii) {
+            (Some(ids), _) => out.extend_from_slice(ids),
+            (None, Some(ascii)) if piece.len() <= LONGEST && ascii.takes(piece) => ascii.encode(piece, out),
+            (None, _) => out.extend_from_slice(tokenizer.encode_fast(piece, false)?.get_ids()),
         }
         if piece.len() <= LONGEST {
             if self.young.places.len() == MOST_PIECES {
@@ -79,17 +75,17 @@ mod tests {
 
     #[test]
     fn a_full_generation_becomes_the_old_one() {
-        let tokenizer = tokenizer(&PreTokenizer::plain().json(), &Value::Null);
+        let tokenizer = tokenizer(&PreTokenizer::plain().json(), &Value::Null).inner;
         let mut memory = Memory::default();
         for n in 0..MOST_PIECES {
             memory.young.insert(&n.to_string(), &[]);
         }
         let mut ids = Vec::new();
-        memory.add(&tokenizer, true, " ab", &mut ids).unwrap();
+        memory.add(&tokenizer, None, " ab", &mut ids).unwrap();
         assert_eq!((memory.young.places.len(), memory.old.places.len()), (1, MOST_PIECES));
         assert_eq!(memory.young.get(" ab"), Some(&ids[..]));
         // Met again: it is young from now on.
-        memory.add(&tokenizer, true, "7", &mut ids).unwrap();
+        memory.add(&tokenizer, None, "7", &mut ids).unwrap();
         assert!(memory.young.get("7").is_some());
     }
 }

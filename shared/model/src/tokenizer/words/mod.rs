@@ -3,17 +3,19 @@
 //! The common byte-level tokenizers cut every text before an ASCII letter behind a single line feed, and before a single space and
 //! such a letter or digit, where a printable ASCII character comes first, and merge nothing across a cut. (Behind more white space
 //! the end of a text and a letter are not cut alike.) So the ids of a text are those of its pieces between such places, end to end,
-//! and running text repeats its pieces. Most new ones are a plain word with at most one mark behind it, which needs no pattern.
+//! and running text repeats its pieces. New ones of ASCII go past the library where its patterns are ones that this module knows.
 
+mod ascii;
 mod memory;
-mod plain;
+mod merges;
 
 use std::sync::{Mutex, PoisonError};
 
 use serde_json::Value;
 use tokenizers::{models::ModelWrapper, normalizers::NormalizerWrapper};
 
-use self::{memory::Memory, plain::keeps_plain_words};
+pub(super) use self::merges::Merges;
+use self::{ascii::Ascii, memory::Memory};
 use super::pre_tokenizer::PreTokenizer;
 
 /// A pattern that cuts numbers alone, beside one that cuts words.
@@ -23,8 +25,7 @@ const DIGITS: &str = r"\p{N}{1,3}";
 #[derive(Debug, Default)]
 pub(super) struct Words {
     free: Mutex<Vec<Memory>>,
-    /// Whether plain words go to the merges as they are.
-    plain: bool,
+    ascii: Option<Ascii>,
     /// What the post-processor puts before and behind every text.
     before: Vec<u32>,
     behind: Vec<u32>,
@@ -32,7 +33,7 @@ pub(super) struct Words {
 
 impl Words {
     /// For a tokenizer that cuts as this module needs it; `None` for any other.
-    pub(super) fn of(tokenizer: &tokenizers::Tokenizer) -> Option<Self> {
+    pub(super) fn of(tokenizer: &tokenizers::Tokenizer, merges: Option<Merges>) -> Option<Self> {
         let ModelWrapper::BPE(model) = tokenizer.get_model() else { return None };
         let affix = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
         let plain_model = model.dropout.is_none()
@@ -46,7 +47,7 @@ impl Words {
         let (before, behind) = frame(tokenizer)?;
         (plain_model && composed_at_most && added_within && cuts_words(&cuts)).then(|| Self {
             free: Mutex::default(),
-            plain: keeps_plain_words(tokenizer),
+            ascii: merges.and_then(|merges| Ascii::of(tokenizer, &cuts, merges)),
             before,
             behind,
         })
@@ -63,7 +64,7 @@ impl Words {
         let mut ids = Vec::with_capacity(text.len() / 3);
         ids.extend(self.before.iter().filter(|_| add_special));
         for piece in pieces(text) {
-            memory.add(tokenizer, self.plain, piece, &mut ids)?;
+            memory.add(tokenizer, self.ascii.as_ref(), piece, &mut ids)?;
         }
         ids.extend(self.behind.iter().filter(|_| add_special));
         self.free.lock().unwrap_or_else(PoisonError::into_inner).push(memory);
@@ -110,7 +111,7 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
 fn cuts_words(step: &Value) -> bool {
     match step["type"].as_str() {
         Some("Sequence") => {
-            let steps = step["pretokenizers"].as_array().map_or(&[][..], Vec::as_slice);
+            let steps = steps(step);
             let cut = steps.iter().position(cuts_words);
             let before = &steps[..cut.unwrap_or(0)];
             cut.is_some()
@@ -121,6 +122,11 @@ fn cuts_words(step: &Value) -> bool {
         Some("Split") => is_local(step) && pattern(step) != Some(DIGITS),
         _ => false,
     }
+}
+
+/// The steps of a pre-tokenizer, of which it may be one itself.
+fn steps(pre: &Value) -> &[Value] {
+    pre["pretokenizers"].as_array().map_or(std::slice::from_ref(pre), Vec::as_slice)
 }
 
 /// Whether a step does to a piece what it does to that part of the text. A pattern that nobody looked at may see the text's end.
@@ -148,9 +154,10 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::tokenizer::{Parsed, parse};
 
     /// A vocabulary of bytes and some merges, among them ones that would join words if they could.
-    pub(in crate::tokenizer::words) fn tokenizer(pre: &Value, normalizer: &Value) -> tokenizers::Tokenizer {
+    pub(in crate::tokenizer::words) fn tokenizer(pre: &Value, normalizer: &Value) -> Parsed {
         let bytes = tokenizers::pre_tokenizers::byte_level::ByteLevel::alphabet();
         let mut letters: Vec<String> = bytes.into_iter().map(String::from).collect();
         letters.sort_unstable();
@@ -168,15 +175,24 @@ mod tests {
                             "normalized": false, "special": true}]);
         let json = json!({"version": "1.0", "added_tokens": added, "normalizer": normalizer, "pre_tokenizer": pre, "post_processor": template,
                           "model": {"type": "BPE", "vocab": vocab, "merges": merges}});
-        tokenizers::Tokenizer::from_bytes(json.to_string()).unwrap()
+        parse(json.to_string().as_bytes()).unwrap()
     }
 
-    fn kinds() -> Vec<tokenizers::Tokenizer> {
+    fn words(Parsed { inner, merges }: Parsed) -> (tokenizers::Tokenizer, Option<Words>) {
+        let words = Words::of(&inner, merges);
+        (inner, words)
+    }
+
+    fn kinds() -> Vec<Parsed> {
         let byte_level =
             json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
         let digits = json!({"type": "Digits", "individual_digits": true});
-        let mut steps =
-            vec![byte_level.clone(), json!({"type": "Sequence", "pretokenizers": [digits, byte_level]})];
+        let gpt2 = PreTokenizer::named("gpt-2").unwrap().json();
+        let mut steps = vec![
+            byte_level.clone(),
+            gpt2,
+            json!({"type": "Sequence", "pretokenizers": [digits, byte_level]}),
+        ];
         for name in ["llama3", "qwen2", "minicpm5", "seed-coder"] {
             steps.push(PreTokenizer::named(name).unwrap().json());
         }
@@ -188,11 +204,11 @@ mod tests {
         fn a_text_has_the_ids_that_the_library_gives_it(
             text in proptest::collection::vec(
                 prop_oneof![Just(" "), Just("\n"), Just("a"), Just("ab"), Just(" Ab"), Just("B"), Just(","), Just("1"), Just("."), Just("'s"), Just("é"), Just("e\u{301}"),
-                            Just("\r"), Just("\t"), Just("\u{a0}"), Just("字"), Just("<|x|>"), Just("/"), Just("\u{301}")], 0..40)
+                            Just("\r"), Just("\t"), Just("\u{a0}"), Just("字"), Just("<|x|>"), Just("/"), Just("\u{301}"), Just(" ("), Just("\""), Just(" 12"), Just("9876"), Just("_"), Just(".\n"), Just("'"), Just("RE"), Just("ll")], 0..40)
         ) {
             let text = text.concat();
-            for tokenizer in kinds() {
-                let words = Words::of(&tokenizer).unwrap();
+            for (tokenizer, words) in kinds().into_iter().map(words) {
+                let words = words.unwrap();
                 for special in [false, true] {
                     let want = tokenizer.encode_fast(text.as_str(), special).unwrap().get_ids().to_vec();
                     prop_assert_eq!(&words.encode(&tokenizer, &text, special).unwrap(), &want);
@@ -218,22 +234,30 @@ mod tests {
         let sees_the_end = sequence(&[split(r"\s+$"), word, uncut.clone()]);
         let digits_alone = sequence(&[split(DIGITS), uncut.clone()]);
         for pre in [&prefixed, &uncut, &metaspace, &too_late, &sees_the_end, &digits_alone, &Value::Null] {
-            assert!(Words::of(&tokenizer(pre, &Value::Null)).is_none(), "{pre}");
+            assert!(words(tokenizer(pre, &Value::Null)).1.is_none(), "{pre}");
         }
         let lower = json!({"type": "Lowercase"});
-        assert!(Words::of(&tokenizer(&PreTokenizer::plain().json(), &lower)).is_none());
-        assert!(Words::of(&tokenizer(&PreTokenizer::plain().json(), &Value::Null)).is_some());
+        assert!(words(tokenizer(&PreTokenizer::plain().json(), &lower)).1.is_none());
+        assert!(words(tokenizer(&PreTokenizer::plain().json(), &Value::Null)).1.is_some());
+    }
+
+    #[test]
+    fn ascii_goes_past_the_library_where_its_cuts_are_known() {
+        let known = |parsed: Parsed| words(parsed).1.unwrap().ascii.is_some();
+        let known: Vec<bool> = kinds().into_iter().map(known).collect();
+        assert_eq!(known, [true, true, true, true, true, false, false]);
     }
 
     #[test]
     fn an_added_token_within_words_is_found() {
-        let mut tokenizer = tokenizer(&PreTokenizer::plain().json(), &Value::Null);
-        assert!(keeps_plain_words(&tokenizer));
-        tokenizer.add_tokens([tokenizers::AddedToken::from("aba", false)]).unwrap();
-        assert!(!keeps_plain_words(&tokenizer));
-        let words = Words::of(&tokenizer).unwrap();
-        let want = tokenizer.encode_fast(" cabal", false).unwrap().get_ids().to_vec();
-        assert_eq!(words.encode(&tokenizer, " cabal", false).unwrap(), want);
+        for content in ["aba", "a,b"] {
+            let mut parsed = tokenizer(&PreTokenizer::plain().json(), &Value::Null);
+            parsed.inner.add_tokens([tokenizers::AddedToken::from(content, false)]).unwrap();
+            let (tokenizer, words) = words(parsed);
+            let text = format!(" c{content}l");
+            let want = tokenizer.encode_fast(text.as_str(), false).unwrap().get_ids().to_vec();
+            assert_eq!(words.unwrap().encode(&tokenizer, &text, false).unwrap(), want);
+        }
     }
 
     #[test]
