@@ -31,7 +31,7 @@ enum Cuts {
 impl Cuts {
     fn of(pre: &Value) -> Option<Self> {
         let steps = steps(pre);
-        let (digits, rest) = match &steps[..] {
+        let (digits, rest) = match steps {
             [first, rest @ ..] if first["type"] == "Digits" => {
                 (Some(first["individual_digits"] == true), rest)
             }
@@ -56,18 +56,22 @@ impl Cuts {
         }
         let class = |at: usize| text.get(at).map(|&byte| Class::of(byte));
         let run = |from: usize| from + (from..text.len()).take_while(|&at| class(at) == class(from)).count();
-        match (self, Class::of(text[0]), class(1)) {
-            (Self::Gpt2 { single_digits: true }, Class::Digit, _)
-            | (Self::Gpt2 { single_digits: true }, Class::Space, Some(Class::Digit)) => 1,
-            (Self::Gpt2 { .. }, Class::Space, Some(_)) => run(1),
-            (Self::Gpt4 { .. }, Class::Space | Class::Mark, Some(Class::Letter)) => run(1),
-            (Self::Gpt4 { .. }, Class::Space, Some(Class::Digit)) => 1,
-            (Self::Gpt4 { digits }, Class::Digit, _) => run(0).min(digits.most()),
-            (Self::Gpt4 { .. }, first @ (Class::Space | Class::Mark), _) => {
-                let end = run(usize::from(first == Class::Space));
-                end + usize::from(class(end) == Some(Class::LineFeed))
-            }
-            _ => run(0),
+        let (first, next) = (Class::of(text[0]), class(1));
+        match self {
+            // Digits were cut out before all else: each is alone, and so is a space before one.
+            Self::Gpt2 { single_digits: true } if first == Class::Digit => 1,
+            Self::Gpt2 { single_digits: true } if first == Class::Space && next == Some(Class::Digit) => 1,
+            Self::Gpt2 { .. } => run(usize::from(first == Class::Space && next.is_some())),
+            Self::Gpt4 { digits } => match (first, next) {
+                (Class::Space | Class::Mark, Some(Class::Letter)) => run(1),
+                (Class::Space, Some(Class::Digit)) => 1,
+                (Class::Digit, _) => run(0).min(digits.most()),
+                (Class::Space | Class::Mark, _) => {
+                    let end = run(usize::from(first == Class::Space));
+                    end + usize::from(class(end) == Some(Class::LineFeed))
+                }
+                (Class::Letter | Class::LineFeed, _) => run(0),
+            },
         }
     }
 

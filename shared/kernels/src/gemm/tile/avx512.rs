@@ -1,0 +1,96 @@
+//! Tiles of AVX-512, and of its bf16 products.
+#![allow(unsafe_code, reason = "vector loads and stores through pointers")]
+
+use super::{NR, ahead};
+
+/// Writes or adds finished sums to the tile's rows, which are the caller's guarantee.
+macro_rules! store512 {
+    ($sums:ident, $c:ident, $ldc:ident, $add:ident) => {
+        for (r, sums) in $sums.into_iter().enumerate() {
+            for (w, sum) in sums.into_iter().enumerate() {
+                // SAFETY: row `r` of the tile has `W · NR` floats, the caller's guarantee.
+                unsafe {
+                    let c = $c.add(r * $ldc + w * NR);
+                    _mm512_storeu_ps(c, if $add { _mm512_add_ps(_mm512_loadu_ps(c), sum) } else { sum });
+                }
+            }
+        }
+    };
+}
+
+/// f32 cells; bit for bit what AVX2's tiles give.
+#[target_feature(enable = "avx512f")]
+pub(super) unsafe fn avx512<const R: usize, const W: usize>(
+    _rows: usize,
+    k: usize,
+    a: *const f32,
+    b: [*const f32; 2],
+    c: *mut f32,
+    ldc: usize,
+    add: bool,
+) {
+    use std::arch::x86_64::{
+        _MM_HINT_T0, _mm_prefetch, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
+        _mm512_setzero_ps, _mm512_storeu_ps,
+    };
+    let mut sums = [[_mm512_setzero_ps(); W]; R];
+    for n in 0..k {
+        // SAFETY: the panels hold `k` groups, the caller's guarantee.
+        unsafe {
+            let mut right = [_mm512_setzero_ps(); W];
+            for w in 0..W {
+                _mm_prefetch::<_MM_HINT_T0>(b[w].wrapping_add((n + ahead(R)) * NR).cast());
+                right[w] = _mm512_loadu_ps(b[w].add(n * NR));
+            }
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let a = _mm512_set1_ps(a.add(n * 12 + r).read());
+                for w in 0..W {
+                    sums[w] = _mm512_fmadd_ps(a, right[w], sums[w]);
+                }
+            }
+        }
+    }
+    store512!(sums, c, ldc, add);
+}
+
+/// Cells of two bf16: each step adds the two products of a pair, as `VDPBF16PS` does (denormals count as 0).
+#[target_feature(enable = "avx512f,avx512bf16")]
+pub(super) unsafe fn pairs<const R: usize, const W: usize>(
+    _rows: usize,
+    k: usize,
+    a: *const f32,
+    b: [*const f32; 2],
+    c: *mut f32,
+    ldc: usize,
+    add: bool,
+) {
+    use std::{
+        arch::x86_64::{
+            __m512bh, __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps,
+            _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
+        },
+        mem::transmute,
+    };
+    let mut sums = [[_mm512_setzero_ps(); W]; R];
+    for n in 0..k {
+        // SAFETY: the panels hold `k` groups, the caller's guarantee; the vector types are all 64 bytes of plain bits.
+        unsafe {
+            let mut right = [_mm512_set1_epi32(0); W];
+            for w in 0..W {
+                _mm_prefetch::<_MM_HINT_T0>(b[w].wrapping_add((n + ahead(R)) * NR).cast());
+                right[w] = _mm512_loadu_si512(b[w].add(n * NR).cast());
+            }
+            for (r, sums) in sums.iter_mut().enumerate() {
+                let a = _mm512_set1_epi32(a.add(n * 12 + r).cast::<i32>().read());
+                for w in 0..W {
+                    sums[w] = _mm512_dpbf16_ps(
+                        sums[w],
+                        transmute::<__m512i, __m512bh>(a),
+                        transmute::<__m512i, __m512bh>(right[w]),
+                    );
+                }
+            }
+        }
+    }
+    store512!(sums, c, ldc, add);
+}
