@@ -158,9 +158,16 @@ mod tests {
 
     /// A vocabulary of bytes and some merges, among them ones that would join words if they could.
     pub(in crate::tokenizer::words) fn tokenizer(pre: &Value, normalizer: &Value) -> Parsed {
+        tokenizer_of(pre, normalizer, false)
+    }
+
+    /// The same; `whole` has words that are tokens taken whole.
+    fn tokenizer_of(pre: &Value, normalizer: &Value, whole: bool) -> Parsed {
         let bytes = tokenizers::pre_tokenizers::byte_level::ByteLevel::alphabet();
         let mut letters: Vec<String> = bytes.into_iter().map(String::from).collect();
         letters.sort_unstable();
+        // Tokens that no merge makes.
+        letters.extend(["Ġab", "abab"].map(String::from));
         let merges = ["Ġ a", "Ġa n", "a b", "ab a", "b Ġ", "Ċ a", ". Ġ", "1 Ġ", "Ġ Ġ", "Ċ Ċ"];
         letters.extend(merges.iter().map(|merge| merge.replace(' ', "")));
         let vocab: serde_json::Map<String, Value> =
@@ -174,7 +181,7 @@ mod tests {
         let added = json!([{"id": vocab.len(), "content": "<|x|>", "single_word": false, "lstrip": false, "rstrip": false,
                             "normalized": false, "special": true}]);
         let json = json!({"version": "1.0", "added_tokens": added, "normalizer": normalizer, "pre_tokenizer": pre, "post_processor": template,
-                          "model": {"type": "BPE", "vocab": vocab, "merges": merges}});
+                          "model": {"type": "BPE", "vocab": vocab, "merges": merges, "ignore_merges": whole}});
         parse(json.to_string().as_bytes()).unwrap()
     }
 
@@ -196,7 +203,9 @@ mod tests {
         for name in ["llama3", "qwen2", "minicpm5", "seed-coder"] {
             steps.push(PreTokenizer::named(name).unwrap().json());
         }
-        steps.iter().map(|step| tokenizer(step, &json!({"type": "NFC"}))).collect()
+        let nfc = json!({"type": "NFC"});
+        let of = |whole: bool| steps.iter().map(move |step| (step, whole));
+        of(false).chain(of(true)).map(|(step, whole)| tokenizer_of(step, &nfc, whole)).collect()
     }
 
     proptest! {
@@ -245,7 +254,7 @@ mod tests {
     fn ascii_goes_past_the_library_where_its_cuts_are_known() {
         let known = |parsed: Parsed| words(parsed).1.unwrap().ascii.is_some();
         let known: Vec<bool> = kinds().into_iter().map(known).collect();
-        assert_eq!(known, [true, true, true, true, true, false, false]);
+        assert_eq!(known, [true, true, true, true, true, false, false].repeat(2));
     }
 
     #[test]
