@@ -111,7 +111,7 @@ const SMALL: usize = 1 << 17;
 impl Product<'_> {
     /// The result, row-major.
     pub(crate) fn compute(&self) -> Vec<f32> {
-        self.compute_by(self.kernel())
+        self.compute_by(self.suited(Kernel::of(self.a_round)))
     }
 
     fn compute_by(&self, kernel: &'static Kernel) -> Vec<f32> {
@@ -133,12 +133,13 @@ impl Product<'_> {
     pub(crate) fn add_to(&self, c: &mut [f32]) {
         assert_eq!(c.len(), self.a.rows * self.b.n());
         let target = Target { c: c.as_mut_ptr(), stride: self.b.n(), origin: 0, add: true };
-        self.run(self.kernel(), target);
+        self.run(self.suited(Kernel::of(self.a_round)), target);
     }
 
-    fn kernel(&self) -> &'static Kernel {
-        let stored = |kernel: &&Kernel| self.a.rows <= FEW_ROWS && self.b.ready(0, kernel.depth).is_some();
-        Kernel::of_few_rows(self.a_round).filter(stored).unwrap_or(Kernel::of(self.a_round))
+    /// The kernel to use where `kernel` is the one of the operands' format.
+    fn suited(&self, kernel: &'static Kernel) -> &'static Kernel {
+        let reads = |few: &&Kernel| self.a_round == Compute::Bf16 && self.b.ready(0, few.depth).is_some();
+        kernel.few_rows.filter(|_| self.a.rows <= FEW_ROWS).filter(reads).unwrap_or(kernel)
     }
 
     fn run(&self, kernel: &'static Kernel, target: Target) {

@@ -125,13 +125,29 @@ fn adding_continues_the_sum() {
     assert!(once.iter().zip(&twice).all(|(x, y)| (2.0 * x).to_bits() == y.to_bits()));
 }
 
-/// What [`Kernel::of_few_rows`] may answer on this processor.
+/// The kernels for few rows that this processor can run.
 fn few_rows_kernels() -> impl Iterator<Item = &'static Kernel> {
-    #[cfg(target_arch = "x86_64")]
-    let all = [(Isa::Avx2, &tile::AVX2_PAIRS)];
-    #[cfg(not(target_arch = "x86_64"))]
-    let all: [(Isa, &Kernel); 0] = [];
-    all.into_iter().filter(|(set, _)| *set <= best_isa()).map(|(_, kernel)| kernel)
+    let sets = [Isa::Plain, Isa::Avx2, Isa::Avx512, Isa::Amx].into_iter().filter(|&set| set <= best_isa());
+    sets.filter_map(|set| Kernel::of_isa(set, Compute::Bf16).few_rows)
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn few_rows_read_a_stored_weight_and_nothing_else_does() {
+    const K: usize = 32;
+    let (a, w) = (values((FEW_ROWS + 1) * K, 15), values(NR * K, 16));
+    let w_oi = Matrix::new(&w, NR, K);
+    // Chosen, not run: the processor need not have it.
+    let depth = |rows: usize, a_round, b: &dyn Panels| {
+        let product = Product { a: Matrix::new(&a[..rows * K], rows, K), a_round, b, round: a_round };
+        product.suited(Kernel::of_isa(Isa::Avx2, a_round)).depth
+    };
+    let stored = |compute| PackedWeight::new(w_oi, compute);
+    assert_eq!(depth(FEW_ROWS, Compute::Bf16, &stored(Compute::Bf16)), 2);
+    assert_eq!(depth(FEW_ROWS + 1, Compute::Bf16, &stored(Compute::Bf16)), 1);
+    assert_eq!(depth(1, Compute::Bf16, &Strided { matrix: w_oi.t(), round: Compute::Bf16 }), 1);
+    assert_eq!(depth(1, Compute::F32, &stored(Compute::F32)), 1);
+    assert_eq!(depth(1, Compute::F32, &stored(Compute::Bf16)), 1);
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub(super) struct Target {
 }
 
 #[allow(unsafe_code, reason = "tasks write to disjoint tiles of one matrix")]
-// SAFETY: every task computes its own rows and columns of the target, see `Work::tile_block`.
+// SAFETY: every task computes its own rows and columns of the target, see `Work::tile_column`.
 unsafe impl Sync for Target {}
 
 /// A product, and how it is computed.

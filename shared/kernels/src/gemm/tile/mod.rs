@@ -64,6 +64,8 @@ pub(crate) struct Kernel {
     pub(super) layout: Layout,
     /// The longest run of products that is summed in registers: the panels of a run stay in the first caches.
     longest_run: usize,
+    /// What gives the same bits from cells of two bf16: for few rows, reading a weight as it is stored costs less than widening it first.
+    pub(super) few_rows: Option<&'static Self>,
     /// By panels - 1 and rows - 1.
     tiles: &'static [&'static [Tile]],
 }
@@ -86,16 +88,6 @@ impl Kernel {
             #[cfg(target_arch = "x86_64")]
             (Isa::Avx2, _) => &AVX2,
             _ => &PLAIN,
-        }
-    }
-
-    /// A kernel that gives the same bits from cells of two bf16: for few rows, reading a weight as it is stored costs less than widening
-    /// it first.
-    pub(super) fn of_few_rows(operands: Compute) -> Option<&'static Self> {
-        match (isa(), operands) {
-            #[cfg(target_arch = "x86_64")]
-            (Isa::Avx2, Compute::Bf16) => Some(&AVX2_PAIRS),
-            _ => None,
         }
     }
 
@@ -132,6 +124,7 @@ static PLAIN: Kernel = Kernel {
     depth: 1,
     layout: Layout::Groups,
     longest_run: 384,
+    few_rows: None,
     tiles: &[rows!(plain, 1: 1 2 3 4 5 6)],
 };
 #[cfg(target_arch = "x86_64")]
@@ -140,14 +133,16 @@ static AVX2: Kernel = Kernel {
     depth: 1,
     layout: Layout::Groups,
     longest_run: 384,
+    few_rows: Some(&AVX2_PAIRS),
     tiles: &[rows!(avx2, 1: 1 2 3 4 5 6)],
 };
 #[cfg(target_arch = "x86_64")]
-pub(super) static AVX2_PAIRS: Kernel = Kernel {
+static AVX2_PAIRS: Kernel = Kernel {
     rows: 6,
     depth: 2,
     layout: Layout::Groups,
     longest_run: 384,
+    few_rows: None,
     tiles: &[rows!(avx2_pairs, 1: 1 2 3 4 5 6)],
 };
 #[cfg(target_arch = "x86_64")]
@@ -156,6 +151,7 @@ static AVX512: Kernel = Kernel {
     depth: 1,
     layout: Layout::Groups,
     longest_run: 384,
+    few_rows: None,
     tiles: &[rows!(avx512, 1: 1 2 3 4 5 6 7 8 9 10 11 12), rows!(avx512, 2: 1 2 3 4 5 6 7 8 9 10 11 12)],
 };
 #[cfg(target_arch = "x86_64")]
@@ -164,6 +160,7 @@ static AVX512_PAIRS: Kernel = Kernel {
     depth: 2,
     layout: Layout::Groups,
     longest_run: 384,
+    few_rows: None,
     tiles: &[rows!(pairs, 1: 1 2 3 4 5 6 7 8 9 10 11 12), rows!(pairs, 2: 1 2 3 4 5 6 7 8 9 10 11 12)],
 };
 #[cfg(target_arch = "x86_64")]
@@ -172,6 +169,7 @@ static AMX: Kernel = Kernel {
     depth: 2,
     layout: Layout::Blocks,
     longest_run: 768,
+    few_rows: None,
     tiles: &[&[amx::tile::<1> as Tile; amx::ROWS], &[amx::tile::<2> as Tile; amx::ROWS]],
 };
 
@@ -182,6 +180,7 @@ pub(super) static PLAIN_PAIRS: Kernel = Kernel {
     depth: 2,
     layout: Layout::Groups,
     longest_run: 384,
+    few_rows: None,
     tiles: &[
         rows!(plain_pairs, 1: 1 2 3 4 5 6 7 8 9 10 11 12),
         rows!(plain_pairs, 2: 1 2 3 4 5 6 7 8 9 10 11 12),

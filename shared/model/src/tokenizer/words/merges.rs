@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use foldhash::{HashMap, HashMapExt as _};
 use serde::Deserialize;
 
-/// No pair of these two is merged.
+/// The rank and id of a pair that is not merged.
 const NEVER: (u32, u32) = (u32::MAX, 0);
 
 /// Which neighbours become one token, and in which order.
@@ -77,8 +77,8 @@ impl Merges {
         self.bytes.get(usize::from(byte)).is_some_and(Option::is_some)
     }
 
-    /// Adds the ids of a part of a text, whose bytes all have one, to `out`: of the pairs that lie side by side, the lowest in rank becomes one, the left one
-    /// of equals, until there is none (Sennrich et al. 2016).
+    /// Adds the ids of a part of a text, whose bytes all have one, to `out`: of the pairs that lie side by side, the lowest in rank
+    /// becomes one, the left one of equals, until there is none (Sennrich et al. 2016).
     pub(super) fn merge(&self, part: &[u8], out: &mut Vec<u32>) {
         if !self.whole.is_empty() {
             let text: String = part.iter().map(|&byte| letter(byte)).collect();

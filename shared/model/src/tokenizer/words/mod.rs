@@ -25,6 +25,7 @@ const DIGITS: &str = r"\p{N}{1,3}";
 #[derive(Debug, Default)]
 pub(super) struct Words {
     free: Mutex<Vec<Memory>>,
+    /// For new pieces of ASCII, where the cuts are known ones.
     ascii: Option<Ascii>,
     /// What the post-processor puts before and behind every text.
     before: Vec<u32>,
