@@ -59,16 +59,10 @@ impl Decoder {
         KvCache { layers: vec![layer; config.layers], tokens: 0 }
     }
 
-    /// Runs every sequence further by its new tokens and returns their hidden states `[t, d]` after the final norm,
-    /// sequence after sequence. The bits are those of [`Self::hidden`] over the whole sequences, however the tokens are
-    /// split into calls and whatever else is in the batch. On an error the caches are as before.
-    pub fn extend(&self, batch: &mut [(&mut KvCache, &[u32])]) -> Result<Tensor> {
-        let tokens = batch.iter().map(|(_, tokens)| tokens.len()).sum();
-        self.extend_to(batch, &(0..tokens).collect::<Vec<_>>())
-    }
-
-    /// The same with the hidden states `[n, d]` of some rows alone, which spares the rest of the last layer's work.
-    pub fn extend_to(&self, batch: &mut [(&mut KvCache, &[u32])], rows: &[usize]) -> Result<Tensor> {
+    /// Runs every sequence further by its new tokens and returns the hidden states `[n, d]` after the final norm of some `rows` of them all,
+    /// sequence after sequence; behind the last attention nothing is done for the others. The bits are those of [`Self::hidden`] over the
+    /// whole sequences, however the tokens are split into calls and whatever else is in the batch. On an error the caches are as before.
+    pub fn extend(&self, batch: &mut [(&mut KvCache, &[u32])], rows: &[usize]) -> Result<Tensor> {
         let before: Vec<usize> = batch.iter().map(|(cache, _)| cache.len()).collect();
         let result = self.extend_all(batch, rows);
         if result.is_err() {

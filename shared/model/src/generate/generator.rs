@@ -213,7 +213,7 @@ impl<'a> Generator<'a> {
             }
             batch.push((&mut sequence.cache, fed));
         }
-        let hidden_nd = self.decoder.extend_to(&mut batch, &read)?;
+        let hidden_nd = self.decoder.extend(&mut batch, &read)?;
         if read.is_empty() {
             return Ok(());
         }

@@ -29,6 +29,12 @@ fn alone(decoder: &Decoder, ids: &[u32]) -> Tensor {
     decoder.hidden(ids, &Segments::new(&[ids.len()]).unwrap(), None).unwrap()
 }
 
+/// Runs sequences further, with the hidden states of every new token.
+fn extend(decoder: &Decoder, batch: &mut [(&mut KvCache, &[u32])]) -> Result<Tensor, anneal_model::Error> {
+    let tokens = batch.iter().map(|(_, tokens)| tokens.len()).sum();
+    decoder.extend(batch, &(0..tokens).collect::<Vec<_>>())
+}
+
 #[test]
 fn packed_cached_and_split_give_the_same_bits() {
     let (a, b): (Vec<u32>, Vec<u32>) = ((3..40).collect(), (100..117).collect());
@@ -45,8 +51,8 @@ fn packed_cached_and_split_give_the_same_bits() {
                 "{architecture:?} {compute:?} packed"
             );
             let (mut one, mut two) = (decoder.cache(), decoder.cache());
-            let first = decoder.extend(&mut [(&mut one, &a[..5])]).unwrap();
-            let rest = decoder.extend(&mut [(&mut two, &b[..]), (&mut one, &a[5..])]).unwrap();
+            let first = extend(&decoder, &mut [(&mut one, &a[..5])]).unwrap();
+            let rest = extend(&decoder, &mut [(&mut two, &b[..]), (&mut one, &a[5..])]).unwrap();
             assert_eq!(bits(&first), bits(&want_a.narrow(0, 0, 5).unwrap()), "{architecture:?} first tokens");
             assert_eq!(bits(&rest.narrow(0, 0, b.len()).unwrap()), bits(&want_b), "{architecture:?} beside");
             let tail = rest.narrow(0, b.len(), a.len() - 5).unwrap();
@@ -75,15 +81,15 @@ fn rows_that_are_read_alone_have_the_bits_of_all_rows() {
                 let some = decoder.hidden_at(&ids, &segments, rows).unwrap();
                 assert_eq!(bits(&some), wanted(&all), "{architecture:?} {compute:?} {rows:?}");
                 let (mut one, mut two) = (decoder.cache(), decoder.cache());
-                let some = decoder.extend_to(&mut [(&mut one, &a[..]), (&mut two, &b[..])], rows).unwrap();
+                let some = decoder.extend(&mut [(&mut one, &a[..]), (&mut two, &b[..])], rows).unwrap();
                 assert_eq!(bits(&some), wanted(&all), "{architecture:?} {compute:?} {rows:?} cached");
                 // Keys and values are there for every token, whatever was read.
-                let next = decoder.extend(&mut [(&mut two, &[7])]).unwrap();
+                let next = extend(&decoder, &mut [(&mut two, &[7])]).unwrap();
                 let want = alone(&decoder, &[&b[..], &[7]].concat());
                 assert_eq!(bits(&next), bits(&want.narrow(0, b.len(), 1).unwrap()), "{architecture:?} next");
             }
             assert!(decoder.hidden_at(&ids, &segments, &[ids.len()]).is_err());
-            assert!(decoder.extend_to(&mut [(&mut decoder.cache(), &a[..])], &[a.len()]).is_err());
+            assert!(decoder.extend(&mut [(&mut decoder.cache(), &a[..])], &[a.len()]).is_err());
         }
     }
 }
@@ -92,11 +98,11 @@ fn rows_that_are_read_alone_have_the_bits_of_all_rows() {
 fn a_truncated_cache_forgets_and_a_failed_extension_changes_nothing() {
     let decoder = tiny(&LoadOptions::default(), Architecture::Llama);
     let mut cache = decoder.cache();
-    decoder.extend(&mut [(&mut cache, &[5, 6, 7, 8])]).unwrap();
-    assert!(decoder.extend(&mut [(&mut cache, &[9, 100_000])]).is_err());
+    extend(&decoder, &mut [(&mut cache, &[5, 6, 7, 8])]).unwrap();
+    assert!(extend(&decoder, &mut [(&mut cache, &[9, 100_000])]).is_err());
     assert_eq!(cache.len(), 4);
     cache.truncate(2);
-    let again = decoder.extend(&mut [(&mut cache, &[7, 8])]).unwrap();
+    let again = extend(&decoder, &mut [(&mut cache, &[7, 8])]).unwrap();
     assert_eq!(bits(&again), bits(&alone(&decoder, &[5, 6, 7, 8]).narrow(0, 2, 2).unwrap()));
     let mut copy: KvCache = cache.clone();
     copy.truncate(0);
@@ -313,10 +319,10 @@ fn a_place_is_given_on_as_soon_as_a_sequence_ends() {
 fn a_copied_beginning_goes_on_by_itself() {
     let decoder = tiny(&LoadOptions::default(), Architecture::Llama);
     let mut cache = decoder.cache();
-    decoder.extend(&mut [(&mut cache, &[5, 6, 7, 8])]).unwrap();
+    extend(&decoder, &mut [(&mut cache, &[5, 6, 7, 8])]).unwrap();
     let mut copy = cache.beginning(2);
     assert_eq!((copy.len(), cache.len()), (2, 4));
-    let other = decoder.extend(&mut [(&mut copy, &[9])]).unwrap();
+    let other = extend(&decoder, &mut [(&mut copy, &[9])]).unwrap();
     assert_eq!(bits(&other), bits(&alone(&decoder, &[5, 6, 9]).narrow(0, 2, 1).unwrap()));
     assert_eq!(cache.len(), 4);
 }

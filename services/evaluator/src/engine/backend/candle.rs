@@ -56,7 +56,7 @@ impl Candle {
         if self.slots.is_empty() {
             let mut cache = self.decoder.cache();
             let prefix = self.prefix.clone();
-            self.decoder.extend_to(&mut [(&mut cache, &prefix)], &[]).map_err(failed)?;
+            self.decoder.extend(&mut [(&mut cache, &prefix)], &[]).map_err(failed)?;
             self.slots.push(cache);
         }
         // The last one stays as the original that others are copied from.
@@ -136,7 +136,7 @@ impl Candle {
         if batch.is_empty() {
             return Ok(());
         }
-        let hidden_nd = self.decoder.extend_to(&mut batch, &wanted.rows()).map_err(failed)?;
+        let hidden_nd = self.decoder.extend(&mut batch, &wanted.rows()).map_err(failed)?;
         self.read(&hidden_nd, wanted, board)
     }
 
@@ -157,7 +157,7 @@ impl Candle {
         if batch.is_empty() {
             return Ok(());
         }
-        let hidden_nd = self.decoder.extend_to(&mut batch, &wanted.rows()).map_err(failed)?;
+        let hidden_nd = self.decoder.extend(&mut batch, &wanted.rows()).map_err(failed)?;
         self.read(&hidden_nd, wanted, board)
     }
 
