@@ -7,6 +7,7 @@ use crate::{
     Result, compose,
     error::refuse,
     pool::in_pool,
+    rows::{filled, zeros},
     slices::{floats, on_cpu, stored, tensor, with_floats},
 };
 
@@ -28,18 +29,14 @@ pub fn rms_norm(x_td: &Tensor, weight_d: &Tensor, eps: f64) -> Result<Tensor> {
 /// Normalises every row of `x` to the weight's length.
 pub fn rms_norm_rows(x: &[f32], weight: &[f32], eps: f64) -> Vec<f32> {
     let (d, eps) = (weight.len(), eps as f32);
-    let mut y = vec![0.0; x.len()];
-    in_pool(|| {
-        y.par_chunks_mut(d * ROWS).zip(x.par_chunks(d * ROWS)).for_each(|(y, x)| {
-            for (y, x) in y.chunks_mut(d).zip(x.chunks(d)) {
-                let scale = inverse_norm(x, eps);
-                for ((y, x), w) in y.iter_mut().zip(x).zip(weight) {
-                    *y = (x * scale) * w;
-                }
+    filled(x.len(), d * ROWS, |from, y| {
+        for (y, x) in y.chunks_mut(d).zip(x[from..].chunks(d)) {
+            let scale = inverse_norm(x, eps);
+            for ((y, x), w) in y.iter_mut().zip(x).zip(weight) {
+                *y = (x * scale) * w;
             }
-        });
-    });
-    y
+        }
+    })
 }
 
 /// Gradients of `x` and of the weight: `dx = s (w g - x s² mean(w g x))` and `dw = sum_t g x s`, the latter over blocks of rows in
@@ -94,7 +91,7 @@ fn w_is_trained(w: &Tensor) -> bool {
 
 fn gradients(x: &[f32], w: &[f32], grad: &[f32], eps: f32) -> (Vec<f32>, Vec<f32>) {
     let d = w.len();
-    let mut dx = vec![0.0; x.len()];
+    let mut dx = zeros(x.len());
     let partials: Vec<Vec<f32>> = dx
         .par_chunks_mut(d * ROWS)
         .zip(x.par_chunks(d * ROWS))

@@ -5,12 +5,15 @@
 
 mod attention;
 mod elementwise;
+mod fresh;
 mod kept;
 mod loss;
 mod weight;
 
 pub use attention::AttentionRows;
 pub use elementwise::{add, add_bias, add_scaled, column_sums, gathered, multiply, scaled, sum};
+pub use fresh::by_blocks;
+pub(crate) use fresh::{filled, zeros};
 pub use kept::Kept;
 pub use loss::{Asked, LogSoftmax, OutputMatrix, Scored, TokenLosses, TokenWeights};
 pub use weight::{WeightRows, weight_gradient};

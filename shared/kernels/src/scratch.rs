@@ -1,6 +1,7 @@
 //! Scratch memory, used again and again: fresh pages cost more than packing into them.
 
 use std::{
+    cell::RefCell,
     ops::{Deref, DerefMut},
     sync::{Mutex, PoisonError},
 };
@@ -8,7 +9,13 @@ use std::{
 use memmap2::MmapMut;
 
 static FREE: Mutex<Vec<Region>> = Mutex::new(Vec::new());
-/// Buffers kept for later; more are given back to the system.
+thread_local! {
+    /// Small regions, asked for in the midst of parallel work: no thread waits for another one's.
+    static OWN: RefCell<Vec<Region>> = const { RefCell::new(Vec::new()) };
+}
+/// Floats of a small region.
+const SMALL: usize = 1 << 16;
+/// Buffers kept for later, of a thread and of all; more are given back to the system.
 const KEPT: usize = 8;
 /// Bytes by which a region grows, and from which on it asks for large pages.
 const LARGE_PAGE: usize = 2 << 20;
@@ -47,20 +54,35 @@ pub(crate) struct Buffer {
 
 /// A buffer of `len` elements with unspecified content.
 pub(crate) fn scratch(len: usize) -> Buffer {
+    let region = match len {
+        0 => Region::default(),
+        1..=SMALL => OWN.with_borrow_mut(|own| own.pop()).unwrap_or_else(|| Region::new(SMALL)),
+        _ => large(len),
+    };
+    Buffer { region, len }
+}
+
+fn large(len: usize) -> Region {
     let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
     let fitting = (0..free.len()).filter(|&n| free[n].room() >= len).min_by_key(|&n| free[n].room());
     let taken = fitting.or_else(|| (0..free.len()).max_by_key(|&n| free[n].room()));
     let region = taken.map(|n| free.swap_remove(n)).unwrap_or_default();
     drop(free);
-    let region = if region.room() >= len { region } else { Region::new(len) };
-    Buffer { region, len }
+    if region.room() >= len { region } else { Region::new(len) }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
-        if free.len() < KEPT {
-            free.push(std::mem::take(&mut self.region));
+        let region = std::mem::take(&mut self.region);
+        let keep = |kept: &mut Vec<Region>| {
+            if kept.len() < KEPT {
+                kept.push(region);
+            }
+        };
+        match self.len {
+            0 => {}
+            1..=SMALL => OWN.with_borrow_mut(keep),
+            _ => keep(&mut FREE.lock().unwrap_or_else(PoisonError::into_inner)),
         }
     }
 }

@@ -10,11 +10,12 @@ use crate::{
     exponential::sigmoid,
     isa::vectorized,
     pool::in_pool,
+    rows::{filled, zeros},
     slices::{floats, on_cpu, stored, tensor, with_floats},
 };
 
 /// Elements a task works on.
-const PART: usize = 1 << 14;
+const PART: usize = 1 << 12;
 
 /// `silu(gate) · up`, element by element; both the activation and the product are rounded to `compute`.
 pub fn swiglu(gate_ti: &Tensor, up_ti: &Tensor, compute: Compute) -> Result<Tensor> {
@@ -75,25 +76,20 @@ impl CustomOp2 for SwiGlu {
 
 /// [`swiglu`] of rows of any length.
 pub fn swiglu_rows(gate: &[f32], up: &[f32], compute: Compute) -> Vec<f32> {
-    let mut y = vec![0.0; gate.len()];
-    in_pool(|| {
-        y.par_chunks_mut(PART).zip(gate.par_chunks(PART)).zip(up.par_chunks(PART)).for_each(
-            |((y, gate), up)| {
-                forward_part(y, gate, up, compute);
-                if compute == Compute::F16 {
-                    compute.round_slice(y);
-                    y.iter_mut().zip(up).for_each(|(y, up)| *y *= up);
-                }
-                compute.round_slice(y);
-            },
-        );
-    });
-    y
+    filled(gate.len(), PART, |from, y| {
+        let (gate, up) = (&gate[from..], &up[from..from + y.len()]);
+        forward_part(y, gate, up, compute);
+        if compute == Compute::F16 {
+            compute.round_slice(y);
+            y.iter_mut().zip(up).for_each(|(y, up)| *y *= up);
+        }
+        compute.round_slice(y);
+    })
 }
 
 /// Gradients of the gate and of the other factor.
 pub fn swiglu_gradients(gate: &[f32], up: &[f32], grad: &[f32], compute: Compute) -> (Vec<f32>, Vec<f32>) {
-    let (mut dgate, mut dup) = (vec![0.0; gate.len()], vec![0.0; gate.len()]);
+    let (mut dgate, mut dup) = (zeros(gate.len()), zeros(gate.len()));
     in_pool(|| {
         let parts = dgate.par_chunks_mut(PART).zip(dup.par_chunks_mut(PART)).enumerate();
         parts.for_each(|(part, (dgate, dup))| {

@@ -9,9 +9,10 @@ use super::{
 use crate::{
     Compute, Segments,
     aligned::Aligned,
-    gemm::{BlockProduct, Matrix, NR, pack_columns, pack_rows, panel_cells},
+    gemm::{BlockProduct, LeftBlock, Matrix, NR, pack_columns, panel_cells},
     pool,
     rms_norm::dot,
+    rows::zeros,
     shared_slice::SharedSlice,
 };
 
@@ -33,11 +34,8 @@ pub(crate) struct Gradients {
 }
 
 pub(crate) fn backward(saved: &Saved, segments: &Segments, heads: Heads, numerics: Numerics) -> Gradients {
-    let mut gradients = Gradients {
-        dq: vec![0.0; saved.q.len()],
-        dk: vec![0.0; saved.k.len()],
-        dv: vec![0.0; saved.v.len()],
-    };
+    let mut gradients =
+        Gradients { dq: zeros(saved.q.len()), dk: zeros(saved.k.len()), dv: zeros(saved.v.len()) };
     let Gradients { dq, dk, dv } = &mut gradients;
     let (dq, dk, dv) = (SharedSlice::new(dq), SharedSlice::new(dk), SharedSlice::new(dv));
     let mut tasks: Vec<_> =
@@ -132,19 +130,17 @@ impl<'a> Segment<'a> {
         let (deltas, grad) = self.deltas(head, range.clone());
         let grad = Matrix::new(&grad, rows, k);
         let (compute, round) = (self.numerics.compute, self.numerics.inner());
-        let [mut q_left, mut grad_left, mut q_right, mut grad_right] = <[Aligned; 4]>::default();
-        pack_rows(q, compute, &mut q_left);
-        pack_rows(grad, compute, &mut grad_left);
+        let (q_left, grad_left) = (LeftBlock::pack(q, compute), LeftBlock::pack(grad, compute));
+        let [mut q_right, mut grad_right] = <[Aligned; 2]>::default();
         pack_columns(q, compute, &mut q_right);
         pack_columns(grad, compute, &mut grad_right);
         let (mut scores, mut dp) = (Scores([[0.0; KEYS]; QUERIES]), Scores([[0.0; KEYS]; QUERIES]));
-        let mut left = Aligned::default();
         for (block, from) in self.blocks.iter().zip((0..query + rows).step_by(KEYS)) {
             let held = KEYS.min(self.len - from);
             let (panels, b_stride) = (held.div_ceil(NR), panel_cells(k, round));
-            BlockProduct { a: &q_left, rows, k, b: &block.keys_t, b_stride, panels, add: false, round }
+            BlockProduct { a: &q_left, b: &block.keys_t, b_stride, panels, add: false }
                 .run(scores.0.as_flattened_mut(), KEYS);
-            BlockProduct { a: &grad_left, rows, k, b: &block.values_t, b_stride, panels, add: false, round }
+            BlockProduct { a: &grad_left, b: &block.values_t, b_stride, panels, add: false }
                 .run(dp.0.as_flattened_mut(), KEYS);
             for (r, limit) in causal_limits(query + 1, rows, from).enumerate() {
                 let log_sum = self.saved.log_sums[(range.start + r) * heads.h + head];
@@ -161,13 +157,12 @@ impl<'a> Segment<'a> {
             let view = |data| Matrix { data, rows, cols: held, row_stride: KEYS, col_stride: 1 };
             let (keys, panels, b_stride) = (from * c..(from + held) * c, c / NR, panel_cells(rows, round));
             for (weights, b, sum) in [(scores, &grad_right, &mut self.dv), (dp, &q_right, &mut self.dk)] {
-                pack_rows(view(weights).t(), round, &mut left);
-                BlockProduct { a: &left, rows: held, k: rows, b, b_stride, panels, add: true, round }
-                    .run(&mut sum[keys.clone()], c);
+                let left = LeftBlock::pack(view(weights).t(), round);
+                BlockProduct { a: &left, b, b_stride, panels, add: true }.run(&mut sum[keys.clone()], c);
             }
-            pack_rows(view(dp), round, &mut left);
+            let left = LeftBlock::pack(view(dp), round);
             let b_stride = panel_cells(held, round);
-            BlockProduct { a: &left, rows, k: held, b: &block.keys, b_stride, panels, add: true, round }
+            BlockProduct { a: &left, b: &block.keys, b_stride, panels, add: true }
                 .run(&mut dq_nc[query * c..(query + rows) * c], c);
         }
     }

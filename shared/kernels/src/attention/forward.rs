@@ -13,9 +13,9 @@ use super::{
 };
 use crate::{
     Compute, Segments,
-    aligned::Aligned,
-    gemm::{BlockProduct, Matrix, NR, pack_rows, panel_cells},
+    gemm::{BlockProduct, LeftBlock, Matrix, NR, panel_cells},
     pool,
+    rows::zeros,
     shared_slice::SharedSlice,
 };
 
@@ -109,7 +109,7 @@ pub(crate) fn forward(sequences: &[Sequence], heads: Heads, numerics: Numerics) 
         first += rows / group;
         work += s.q.len() * s.held.len();
     }
-    let (mut y, mut log_sums) = (vec![0.0; total], vec![0.0; total / c]);
+    let (mut y, mut log_sums) = (zeros(total), zeros(total / c));
     let (shared_y, shared_sums) = (SharedSlice::new(&mut y), SharedSlice::new(&mut log_sums));
     pool::each(work > PARALLEL, tasks.len(), |n| {
         let task = &tasks[n];
@@ -143,21 +143,18 @@ fn row_block(s: &Sequence, heads: Heads, numerics: Numerics, task: &Task) -> Blo
         let at = ((row / group) * heads.h + task.key_head * group + row % group) * k;
         q.extend_from_slice(&s.q[at..at + k]);
     }
-    let mut left = Aligned::default();
-    pack_rows(Matrix::new(&q, rows, k), numerics.compute, &mut left);
+    let left = LeftBlock::pack(Matrix::new(&q, rows, k), numerics.compute);
     // How many keys the first query of the sequence sees.
     let first_limit = keys - s.q.len() / (heads.h * k) + 1;
     let limit = |row: usize| first_limit + row / group;
     let mut out = vec![0.0; rows * c];
     let mut scores = Scores([[0.0; KEYS]; QUERIES]);
     let mut running = Running::new();
-    let mut weights = Aligned::default();
     for from in (0..limit(task.rows.end - 1)).step_by(KEYS) {
         let held = KEYS.min(keys - from);
         let (b, b_stride, panels) =
             (s.held.keys(from / KEYS, task.key_head), panel_cells(k, inner), held.div_ceil(NR));
-        BlockProduct { a: &left, rows, k, b, b_stride, panels, add: false, round: inner }
-            .run(scores.0.as_flattened_mut(), KEYS);
+        BlockProduct { a: &left, b, b_stride, panels, add: false }.run(scores.0.as_flattened_mut(), KEYS);
         let mut limits = [0; QUERIES];
         for (seen, row) in limits.iter_mut().zip(task.rows.clone()) {
             *seen = limit(row).saturating_sub(from).min(held);
@@ -167,10 +164,9 @@ fn row_block(s: &Sequence, heads: Heads, numerics: Numerics, task: &Task) -> Blo
             rescale_row(out, kept);
         }
         let p = Matrix { data: scores.0.as_flattened(), rows, cols: held, row_stride: KEYS, col_stride: 1 };
-        pack_rows(p, inner, &mut weights);
+        let weights = LeftBlock::pack(p, inner);
         let ((b, b_stride), panels) = (s.held.values(from / KEYS, task.key_head), c / NR);
-        BlockProduct { a: &weights, rows, k: held, b, b_stride, panels, add: true, round: inner }
-            .run(&mut out, c);
+        BlockProduct { a: &weights, b, b_stride, panels, add: true }.run(&mut out, c);
     }
     let mut sums = Vec::with_capacity(rows);
     for (out, (max, sum)) in out.chunks_mut(c).zip(running.maxima.iter().zip(running.sums)) {

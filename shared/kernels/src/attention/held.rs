@@ -90,13 +90,32 @@ impl Shape {
         }
     }
 
-    /// Puts a value in its place; the low half of a cell clears the high one.
-    fn put(self, place: &mut f32, high: bool, value: f32) {
-        *place = match (self.paired, high) {
-            (false, _) => self.compute.round(value),
-            (true, false) => cell(value, 0.0),
-            (true, true) => f32::from_bits((place.to_bits() & 0xFFFF) | round_bf16(value).to_bits()),
-        };
+    /// Puts the key at place `at` into its head's keys of a block.
+    fn put_key(self, held: &mut [f32], at: usize, key: &[f32]) {
+        let own = &mut held[self.key_at(at, 0).0..];
+        if self.paired {
+            for (place, pair) in own.iter_mut().step_by(NR).zip(key.chunks(2)) {
+                *place = cell(pair[0], pair.get(1).copied().unwrap_or(0.0));
+            }
+        } else {
+            for (place, &x) in own.iter_mut().step_by(NR).zip(key) {
+                *place = self.compute.round(x);
+            }
+        }
+    }
+
+    /// Puts the value at place `at` into its head's values of a block; the first of two that share a cell clears the other half.
+    fn put_value(self, held: &mut [f32], at: usize, value: &[f32]) {
+        for (channels, from) in value.chunks(NR).zip((0..).step_by(NR)) {
+            let (first, high) = self.value_at(at, from);
+            for (place, &x) in held[first..].iter_mut().zip(channels) {
+                *place = match (self.paired, high) {
+                    (false, _) => self.compute.round(x),
+                    (true, false) => cell(x, 0.0),
+                    (true, true) => f32::from_bits((place.to_bits() & 0xFFFF) | round_bf16(x).to_bits()),
+                };
+            }
+        }
     }
 }
 
@@ -114,12 +133,9 @@ impl Block {
                 continue;
             }
             for row in 0..k.rows {
-                for n in 0..shape.c {
-                    let (place, high) = shape.key_at(at + row, n);
-                    shape.put(&mut held_keys[place], high, k.data[row * k.row_stride + n]);
-                    let (place, high) = shape.value_at(at + row, n);
-                    shape.put(&mut held_values[place], high, v.data[row * v.row_stride + n]);
-                }
+                let at = at + row;
+                shape.put_key(held_keys, at, &k.data[row * k.row_stride..][..shape.c]);
+                shape.put_value(held_values, at, &v.data[row * v.row_stride..][..shape.c]);
             }
         }
     }

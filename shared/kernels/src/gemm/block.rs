@@ -5,15 +5,32 @@ use super::{
     pack::pack_left,
     tile::{Kernel, NR},
 };
-use crate::{Compute, aligned::Aligned};
+use crate::{
+    Compute,
+    aligned::Aligned,
+    scratch::{Buffer, scratch},
+};
 
-/// Packs all rows of `a` as a left operand, rounded.
-pub(crate) fn pack_rows(a: Matrix, round: Compute, out: &mut Aligned) {
-    let kernel = Kernel::of(round);
-    let panel = kernel.cells(a.cols) * kernel.rows;
-    out.resize(a.rows.div_ceil(kernel.rows) * panel);
-    for (index, out) in out.chunks_mut(panel).enumerate() {
-        pack_left(kernel, a, round, index, 0..a.cols, out);
+/// All rows of a matrix as a left operand, rounded.
+pub(crate) struct LeftBlock {
+    cells: Buffer,
+    kernel: &'static Kernel,
+    rows: usize,
+    /// Cells of a row.
+    k: usize,
+}
+
+impl LeftBlock {
+    pub(crate) fn pack(a: Matrix, round: Compute) -> Self {
+        let kernel = Kernel::of(round);
+        let k = kernel.cells(a.cols);
+        let kernel = kernel.reading(a, k);
+        let panel = kernel.left_panel(k);
+        let mut cells = scratch(a.rows.div_ceil(kernel.rows) * panel);
+        for (index, out) in cells.chunks_mut(panel.max(1)).enumerate() {
+            pack_left(kernel, a, round, index, 0..a.cols, out);
+        }
+        Self { cells, kernel, rows: a.rows, k }
     }
 }
 
@@ -44,29 +61,25 @@ pub(crate) fn panel_cells(k: usize, round: Compute) -> usize {
     Kernel::of(round).cells(k) * NR
 }
 
-/// `c (+)= a · b` with `rows` rows and `panels` panels of [`NR`] columns; `c` has `stride` floats a row. Both were packed for `round`
-/// with inner dimension `k`; each panel of `b` starts `b_stride` cells after the one before.
+/// `c (+)= a · b` with `panels` panels of [`NR`] columns; `c` has `stride` floats a row. Both were packed for the same format and inner
+/// dimension; each panel of `b` starts `b_stride` cells after the one before.
 pub(crate) struct BlockProduct<'a> {
-    pub(crate) a: &'a [f32],
-    pub(crate) rows: usize,
-    pub(crate) k: usize,
+    pub(crate) a: &'a LeftBlock,
     pub(crate) b: &'a [f32],
     pub(crate) b_stride: usize,
     pub(crate) panels: usize,
     pub(crate) add: bool,
-    pub(crate) round: Compute,
 }
 
 impl BlockProduct<'_> {
     pub(crate) fn run(&self, c: &mut [f32], stride: usize) {
-        let &Self { a, rows, k, b, b_stride, panels, add, round } = self;
+        let &Self { a: &LeftBlock { cells: ref a, kernel, rows, k }, b, b_stride, panels, add } = self;
         if rows == 0 || panels == 0 {
             return;
         }
-        let kernel = Kernel::of(round);
-        let k = kernel.cells(k);
+        let left_panel = kernel.left_panel(k);
         assert!(
-            a.len() >= rows.next_multiple_of(kernel.rows) * k && b.len() >= (panels - 1) * b_stride + k * NR
+            a.len() >= rows.div_ceil(kernel.rows) * left_panel && b.len() >= (panels - 1) * b_stride + k * NR
         );
         assert!(stride >= panels * NR && c.len() >= (rows - 1) * stride + panels * NR);
         for panel in (0..panels).step_by(kernel.panels()) {
@@ -81,7 +94,15 @@ impl BlockProduct<'_> {
                     let c = c.as_mut_ptr().add(row * stride + panel * NR);
                     let first = b.as_ptr().add(panel * b_stride);
                     let second = if width == 2 { first.add(b_stride) } else { first };
-                    tile(height, k, a.as_ptr().add(row * k), [first, second], c, stride, add);
+                    tile(
+                        height,
+                        k,
+                        a.as_ptr().add(row / kernel.rows * left_panel),
+                        [first, second],
+                        c,
+                        stride,
+                        add,
+                    );
                 }
             }
         }

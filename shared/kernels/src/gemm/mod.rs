@@ -17,7 +17,7 @@ mod work;
 
 use std::ops::Range;
 
-pub(crate) use block::{BlockProduct, pack_columns, pack_panels, pack_rows, paired, panel_cells};
+pub(crate) use block::{BlockProduct, LeftBlock, pack_columns, pack_panels, paired, panel_cells};
 pub(crate) use pack::Strided;
 pub(crate) use packed::{PackedWeight, TransposedPanels};
 use tile::Kernel;
@@ -149,6 +149,7 @@ impl Product<'_> {
             return;
         }
         let kc = kernel.run(k);
+        let kernel = kernel.reading(self.a, kernel.cells(kc));
         let depth = if m <= FEW_ROWS { BLOCK_FLOATS / m.next_multiple_of(kernel.rows) } else { 4 * kc };
         let depth = (depth / kc).max(1) * kc;
         let height = (BLOCK_FLOATS / depth.min(k) / kernel.rows).max(1) * kernel.rows;

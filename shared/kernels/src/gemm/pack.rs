@@ -102,7 +102,8 @@ pub(super) fn pack_pairs<const W: usize>(
     }
 }
 
-/// Packs panel `panel` of the left operand as the kernel reads it, rounded.
+/// Packs panel `panel` of the left operand as the kernel reads it, rounded. What the panel has no rows for is not written in
+/// [`Layout::Rows`], and 0 in the others.
 pub(super) fn pack_left(
     kernel: &Kernel,
     a: Matrix,
@@ -111,22 +112,33 @@ pub(super) fn pack_left(
     k: Range<usize>,
     out: &mut [f32],
 ) {
-    if kernel.depth == 1 {
-        pack_left_cells(kernel, a, panel, k, out);
-        round.round_slice(out);
-        return;
-    }
-    if kernel.layout == Layout::Blocks && a.col_stride == 1 {
-        let from = panel * kernel.rows;
-        let height = kernel.rows.min(a.rows - from);
-        return amx::pack_rows(height, |r| &a.data[(from + r) * a.row_stride..][k.clone()], out);
-    }
     let from = panel * kernel.rows;
     let height = kernel.rows.min(a.rows - from);
-    match kernel.layout {
-        Layout::Groups if kernel.rows == 6 => pack_pairs::<6>(a, from, height, k, out),
-        Layout::Groups => pack_pairs::<12>(a, from, height, k, out),
-        Layout::Blocks => {
+    let row = |r: usize| &a.data[(from + r) * a.row_stride..][k.clone()];
+    match (kernel.layout, kernel.depth) {
+        (Layout::Rows(apart), depth) => {
+            assert!(a.col_stride == 1, "rows in one piece");
+            for (r, out) in out.chunks_mut(apart).enumerate().take(height) {
+                let out = &mut out[..kernel.cells(k.len())];
+                if depth == 2 {
+                    join_neighbours(row(r), out);
+                } else {
+                    out.copy_from_slice(row(r));
+                    round.round_slice(out);
+                }
+            }
+        }
+        (_, 1) => {
+            match kernel.rows {
+                12 => pack::<12>(a, from, height, k, out),
+                _ => pack::<6>(a, from, height, k, out),
+            }
+            round.round_slice(out);
+        }
+        (Layout::Groups, _) if kernel.rows == 6 => pack_pairs::<6>(a, from, height, k, out),
+        (Layout::Groups, _) => pack_pairs::<12>(a, from, height, k, out),
+        (Layout::Blocks, _) if a.col_stride == 1 => amx::pack_rows(height, row, out),
+        (Layout::Blocks, _) => {
             let mut groups = scratch(out.len());
             pack_pairs::<{ amx::ROWS }>(a, from, height, k, &mut groups);
             block_up(&groups, out);
@@ -135,7 +147,7 @@ pub(super) fn pack_left(
 }
 
 /// Groups of [`amx::ROWS`] cells as blocks of rows ([`Layout::Blocks`]).
-pub(super) fn block_up(groups: &[f32], out: &mut [f32]) {
+fn block_up(groups: &[f32], out: &mut [f32]) {
     const BLOCK: usize = NR * amx::ROWS;
     for (groups, out) in groups.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
         let group = |n: usize| &groups[n * amx::ROWS..][..amx::ROWS];
@@ -149,17 +161,6 @@ pub(super) fn block_up(groups: &[f32], out: &mut [f32]) {
                 }
             }
         }
-    }
-}
-
-/// Packs panel `panel` of the left operand in f32 cells.
-pub(super) fn pack_left_cells(kernel: &Kernel, a: Matrix, panel: usize, k: Range<usize>, out: &mut [f32]) {
-    let from = panel * kernel.rows;
-    let height = kernel.rows.min(a.rows - from);
-    match kernel.rows {
-        amx::ROWS => pack::<{ amx::ROWS }>(a, from, height, k, out),
-        12 => pack::<12>(a, from, height, k, out),
-        _ => pack::<6>(a, from, height, k, out),
     }
 }
 

@@ -29,9 +29,11 @@ impl Product<'_> {
             self.a.cols
         );
         let kernel = Kernel::of(self.a_round);
+        let kc = kernel.run(k);
+        let kernel = kernel.reading(self.a, kernel.cells(kc));
         let height = (BLOCK_FLOATS / k / kernel.rows).max(1) * kernel.rows;
         let target = Target { c: std::ptr::null_mut(), stride: width, origin: 0, add: false };
-        let work = Work { product: self, target, kc: kernel.run(k), kernel, parallel: m * n * k >= SMALL };
+        let work = Work { product: self, target, kc, kernel, parallel: m * n * k >= SMALL };
         let mut answers: Vec<Vec<T>> = Vec::new();
         answers.resize_with(n.div_ceil(width), || Vec::with_capacity(m));
         for row in (0..m).step_by(height) {

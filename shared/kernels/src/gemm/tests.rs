@@ -84,6 +84,24 @@ fn a_row_alone_has_the_bits_it_has_among_others() {
 }
 
 #[test]
+fn a_left_operand_has_the_same_bits_by_columns_as_by_rows() {
+    for (m, n, k) in [(1, 40, 900), (7, 16, 33), (75, 83, 790)] {
+        let (a, b) = (values(m * k, 17), values(k * n, 18));
+        let mut turned = vec![0.0; m * k];
+        for (at, x) in a.iter().enumerate() {
+            turned[at % k * m + at / k] = *x;
+        }
+        for compute in [Compute::F32, Compute::Bf16, Compute::F16] {
+            let panels = Strided { matrix: Matrix::new(&b, k, n), round: compute };
+            let run = |a: Matrix| Product { a, a_round: compute, b: &panels, round: Compute::F32 }.compute();
+            let bits = |c: Vec<f32>| c.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+            let by_columns = Matrix::new(&turned, k, m).t();
+            assert_eq!(bits(run(by_columns)), bits(run(Matrix::new(&a, m, k))), "{m}x{n}x{k} {compute:?}");
+        }
+    }
+}
+
+#[test]
 fn packed_weights_give_the_bits_of_strided_ones() {
     let (o, i) = (53, 421);
     let (x, w, g) = (values(70 * i, 5), values(o * i, 6), values(70 * o, 7));
@@ -171,27 +189,27 @@ fn every_tile_of_every_instruction_set_agrees_with_plain_sums() {
     let sets = [Isa::Plain, Isa::Avx2, Isa::Avx512, Isa::Amx].into_iter().filter(|&set| set <= best_isa());
     let kernels = sets.flat_map(|set| [Compute::F32, Compute::Bf16].map(|of| (Kernel::of_isa(set, of), of)));
     let pairs = few_rows_kernels().chain([&tile::PLAIN_PAIRS]).map(|kernel| (kernel, Compute::Bf16));
-    for (kernel, operands) in kernels.chain(pairs) {
+    let with_twin = |(kernel, of): (&'static Kernel, Compute)| {
+        [Some(kernel), kernel.grouped].into_iter().flatten().map(move |kernel| (kernel, of))
+    };
+    for (kernel, operands) in kernels.chain(pairs).flat_map(with_twin) {
         let mut a = values(kernel.rows * K, 10);
         let mut b = [values(NR * K, 11), values(NR * K, 12)];
         for xs in b.iter_mut().chain([&mut a]) {
             operands.round_slice(xs);
         }
         let cells = kernel.cells(K);
-        let packed = |xs: &[f32], width| {
-            let mut out = vec![0.0; cells * width];
+        let right = b.each_ref().map(|b| {
+            let mut out = vec![0.0; cells * NR];
             if kernel.depth == 2 {
-                pack::pair_up(xs, width, &mut out);
+                pack::pair_up(b, NR, &mut out);
             } else {
-                out.copy_from_slice(xs);
+                out.copy_from_slice(b);
             }
             out
-        };
-        let (mut left, right) = (packed(&a, kernel.rows), b.each_ref().map(|b| packed(b, NR)));
-        if kernel.layout == tile::Layout::Blocks {
-            let groups = left.clone();
-            pack::block_up(&groups, &mut left);
-        }
+        });
+        let mut left = vec![f32::NAN; kernel.left_panel(cells)];
+        pack::pack_left(kernel, Matrix::new(&a, kernel.rows, K), operands, 0, 0..K, &mut left);
         for panels in 1..=kernel.panels() {
             for rows in 1..=kernel.rows {
                 let mut c = vec![1.0_f32; MOST_ROWS * 2 * NR];
@@ -206,7 +224,7 @@ fn every_tile_of_every_instruction_set_agrees_with_plain_sums() {
                     let (r, column) = (at / (2 * NR), at % (2 * NR));
                     let inside = r < rows && column < panels * NR;
                     let product =
-                        |k: usize| f64::from(a[k * kernel.rows + r] * b[column / NR][k * NR + column % NR]);
+                        |k: usize| f64::from(a[r * K + k] * b[column / NR][k * NR + column % NR]);
                     let want = if inside { 1.0 + (0..K).map(product).sum::<f64>() } else { 1.0 };
                     let tolerance = if inside { 1e-4 } else { 0.0 };
                     assert!(

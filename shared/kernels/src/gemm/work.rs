@@ -45,16 +45,22 @@ pub(super) struct Work<'a> {
 impl Work<'_> {
     /// Packs `rows` of the left operand over `deep`, panel after panel.
     pub(super) fn pack_left(&self, rows: &Range<usize>, deep: &Range<usize>) -> Buffer {
-        let stride = self.kernel.cells(deep.len()) * self.kernel.rows;
+        let run_cells = self.left_panel();
+        let stride = deep.len().div_ceil(self.kc) * run_cells;
         let mut packed = scratch(rows.len().div_ceil(self.kernel.rows) * stride);
         let a = self.product.a.row_range(rows.clone());
-        let run_cells = self.kernel.cells(self.kc) * self.kernel.rows;
         pool::parts(self.parallel, &mut packed, stride, |panel, out| {
             for (run, out) in runs(deep, self.kc).zip(out.chunks_mut(run_cells)) {
-                pack::pack_left(self.kernel, a, self.product.a_round, panel, run, out);
+                let cells = self.kernel.left_panel(self.kernel.cells(run.len()));
+                pack::pack_left(self.kernel, a, self.product.a_round, panel, run, &mut out[..cells]);
             }
         });
         packed
+    }
+
+    /// Cells of a packed panel of the left operand in a run.
+    fn left_panel(&self) -> usize {
+        self.kernel.left_panel(self.kernel.cells(self.kc))
     }
 
     pub(super) fn fill(&self, panel: usize, run: Range<usize>, out: &mut [f32]) {
@@ -76,21 +82,19 @@ impl Work<'_> {
         let left = Left { packed: &self.pack_left(&rows, &deep), deep: &deep, rows: &rows };
         let panels = self.product.b.n().div_ceil(NR);
         let width = self.kernel.panels();
+        let stored = self.product.b.ready(0, self.kernel.depth).is_some();
         pool::each(self.parallel, panels.div_ceil(width), |task| {
             let columns = task * width..((task + 1) * width).min(panels);
-            let mut space = scratch(self.kc * NR * width);
+            let apart = self.kc * NR;
+            let mut space = scratch(if stored { 0 } else { apart * width });
             for run in runs(&deep, self.kc) {
                 let cells = self.kernel.cells(run.len()) * NR;
+                for (panel, out) in columns.clone().zip(space.chunks_mut(apart)) {
+                    self.fill(panel, run.clone(), &mut out[..cells]);
+                }
                 let mut rights: [&[f32]; 2] = [&[]; 2];
-                for ((right, panel), space) in
-                    rights.iter_mut().zip(columns.clone()).zip(space.chunks_mut(self.kc * NR))
-                {
-                    *right = if let Some(stored) = self.stored(panel, &run) {
-                        stored
-                    } else {
-                        self.fill(panel, run.clone(), &mut space[..cells]);
-                        &space[..cells]
-                    };
+                for ((n, right), panel) in rights.iter_mut().enumerate().zip(columns.clone()) {
+                    *right = self.stored(panel, &run).unwrap_or_else(|| &space[n * apart..n * apart + cells]);
                 }
                 self.tile_column(&left, run, 0..left.panels(self.kernel), &columns, rights);
             }
@@ -171,18 +175,18 @@ impl Work<'_> {
         let width = (panels.len() * NR).min(n - column);
         let add = self.target.add || run.start > 0;
         let done = run.end == self.product.b.k();
-        let (cells, deep_cells) = (kernel.cells(run.len()), kernel.cells(left.deep.len()));
+        let (cells, runs) = (kernel.cells(run.len()), left.deep.len().div_ceil(self.kc));
         assert!(rights[..panels.len()].iter().all(|right| right.len() >= cells * NR) && column < n);
         let rights = rights.map(<[f32]>::as_ptr);
         for row_panel in row_panels {
             let row = left.rows.start + row_panel * kernel.rows;
             let height = kernel.rows.min(left.rows.end - row);
-            let from = (row_panel * deep_cells + kernel.cells(run.start - left.deep.start)) * kernel.rows;
-            let a = &left.packed[from..from + cells * kernel.rows];
+            let from = (row_panel * runs + (run.start - left.deep.start) / self.kc) * self.left_panel();
+            let a = &left.packed[from..from + kernel.left_panel(cells)];
             assert!(row + height <= self.product.a.rows);
             let tile = kernel.tile(height, panels.len());
             #[allow(unsafe_code, reason = "the tile kernels take pointers")]
-            // SAFETY: the panels hold `cells` groups (sliced and asserted above). The tile's rows and columns lie inside the
+            // SAFETY: the panels hold `cells` cells a row or column (sliced and asserted above). The tile's rows and columns lie inside the
             // target's elements, and no other task has them; a narrow tile goes through `edge`.
             unsafe {
                 let c = self.target.c.add(row * stride + column - self.target.origin);

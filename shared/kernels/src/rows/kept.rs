@@ -3,11 +3,11 @@
 use std::borrow::Cow;
 
 use half::{bf16, f16, slice::HalfFloatSliceExt as _};
-use rayon::prelude::*;
 
-use crate::{Compute, compute::round_bf16, pool::in_pool};
+use super::filled;
+use crate::{Compute, compute::round_bf16};
 
-const PART: usize = 1 << 14;
+const PART: usize = 1 << 12;
 
 /// Numbers kept for later: two bytes each where they are values of a half format.
 #[derive(Clone, Debug)]
@@ -30,17 +30,11 @@ impl Kept {
     pub fn rounded(values: Vec<f32>, compute: Compute) -> Self {
         Self(match compute {
             Compute::F32 => Values::F32(values),
-            Compute::Bf16 => {
-                let mut half = vec![bf16::ZERO; values.len()];
-                in_pool(|| {
-                    half.par_chunks_mut(PART).zip(values.par_chunks(PART)).for_each(|(half, values)| {
-                        for (half, &x) in half.iter_mut().zip(values) {
-                            *half = bf16::from_bits((round_bf16(x).to_bits() >> 16) as u16);
-                        }
-                    });
-                });
-                Values::Bf16(half)
-            }
+            Compute::Bf16 => Values::Bf16(filled(values.len(), PART, |from, half| {
+                for (half, &x) in half.iter_mut().zip(&values[from..]) {
+                    *half = bf16::from_bits((round_bf16(x).to_bits() >> 16) as u16);
+                }
+            })),
             Compute::F16 => {
                 let mut half = vec![f16::ZERO; values.len()];
                 half.convert_from_f32_slice(&values);
@@ -53,17 +47,11 @@ impl Kept {
     pub fn floats(&self) -> Cow<'_, [f32]> {
         match &self.0 {
             Values::F32(values) => Cow::Borrowed(values),
-            Values::Bf16(half) => {
-                let mut values = vec![0.0; half.len()];
-                in_pool(|| {
-                    values.par_chunks_mut(PART).zip(half.par_chunks(PART)).for_each(|(values, half)| {
-                        for (x, half) in values.iter_mut().zip(half) {
-                            *x = f32::from_bits(u32::from(half.to_bits()) << 16);
-                        }
-                    });
-                });
-                Cow::Owned(values)
-            }
+            Values::Bf16(half) => Cow::Owned(filled(half.len(), PART, |from, values| {
+                for (x, half) in values.iter_mut().zip(&half[from..]) {
+                    *x = f32::from_bits(u32::from(half.to_bits()) << 16);
+                }
+            })),
             Values::F16(half) => Cow::Owned(half.to_f32_vec()),
         }
     }

@@ -1,11 +1,17 @@
 //! Keys and values of what a sequence has seen, and running a model further from there.
 
+use std::ops::Range;
+
 use anneal_kernels::{KeyValues, KvView, Segments, attention_cached_as, in_pool, rows::with_floats};
 use candle_core::{Device, Tensor};
+use rayon::prelude::*;
 
 use super::layer::Sizes;
 use super::{Decoder, Pass, check_rows, graph};
 use crate::error::{Error, Result};
+
+/// New tokens of a batch below which a second thread costs more than it helps to put them into the caches.
+const PARALLEL_TOKENS: usize = 64;
 
 /// One sequence's keys and values in every layer. Cloning copies them, so that several continuations can follow one
 /// prefix.
@@ -159,9 +165,16 @@ fn append(index: usize, (keys, values): (&[f32], &[f32]), batch: &mut [(&mut KvC
     let tokens: usize = batch.iter().map(|(_, new)| new.len()).sum();
     let row = keys.len() / tokens.max(1);
     let mut from = 0;
+    let mut appends = Vec::with_capacity(batch.len());
     for (cache, new) in batch.iter_mut() {
         let to = from + new.len() * row;
-        cache.layers[index].append(&keys[from..to], &values[from..to]);
+        appends.push((&mut cache.layers[index], from..to));
         from = to;
+    }
+    let append = |(held, own): (&mut KeyValues, Range<usize>)| held.append(&keys[own.clone()], &values[own]);
+    if tokens < PARALLEL_TOKENS {
+        appends.into_iter().for_each(append);
+    } else {
+        in_pool(|| appends.into_par_iter().for_each(append));
     }
 }

@@ -81,13 +81,20 @@ fn the_tape_gives_the_graphs_gradients() {
 
 #[test]
 fn hidden_states_are_those_of_the_decoder() {
-    let ids: Vec<u32> = (3..33).collect();
-    let segments = Segments::new(&LENGTHS).unwrap();
-    for architecture in [Architecture::Llama, Architecture::Qwen3] {
-        let decoder = tiny(architecture, WeightMode::Frozen, Compute::Bf16);
-        let want: Vec<f32> =
-            decoder.hidden(&ids, &segments, None).unwrap().flatten_all().unwrap().to_vec1().unwrap();
-        let (hidden, _) = decoder.record(&ids, &segments, None, Keep::Nothing).unwrap();
-        assert_eq!(hidden, want);
+    // The second batch goes through the layers in blocks of rows, the last of them shorter, none of them ending with a sequence.
+    for lengths in [&LENGTHS[..], &[301, 250, 32]] {
+        let ids: Vec<u32> = (0..lengths.iter().sum::<usize>() as u32).map(|n| 3 + n * 37 % 300).collect();
+        let segments = Segments::new(lengths).unwrap();
+        for architecture in [Architecture::Llama, Architecture::Qwen3] {
+            for compute in [Compute::F32, Compute::Bf16] {
+                let decoder = tiny(architecture, WeightMode::Frozen, compute);
+                let want: Vec<f32> =
+                    decoder.hidden(&ids, &segments, None).unwrap().flatten_all().unwrap().to_vec1().unwrap();
+                for keep in [Keep::Nothing, Keep::LayerInputs, Keep::Activations] {
+                    let (hidden, _) = decoder.record(&ids, &segments, None, keep).unwrap();
+                    assert_eq!(hidden, want, "{architecture:?} {compute:?} {keep:?}");
+                }
+            }
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Tiles of AVX2 and FMA.
 #![allow(unsafe_code, reason = "vector loads and stores through pointers")]
 
-use super::{NR, ahead};
+use super::{NR, ahead, place};
 
 /// Writes or adds finished sums to a panel's columns of the tile's rows, which are the caller's guarantee.
 macro_rules! store256 {
@@ -20,7 +20,7 @@ macro_rules! store256 {
 
 /// f32 cells.
 #[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn avx2<const R: usize, const W: usize>(
+pub(super) unsafe fn avx2<const R: usize, const W: usize, const S: usize>(
     _rows: usize,
     k: usize,
     a: *const f32,
@@ -40,7 +40,7 @@ pub(super) unsafe fn avx2<const R: usize, const W: usize>(
                 let b0 = _mm256_loadu_ps(b.add(n * NR));
                 let b1 = _mm256_loadu_ps(b.add(n * NR + 8));
                 for (r, sums) in sums.iter_mut().enumerate() {
-                    let a = _mm256_set1_ps(a.add(n * 6 + r).read());
+                    let a = _mm256_set1_ps(a.add(place::<S, 6>(n, r)).read());
                     sums[0] = _mm256_fmadd_ps(a, b0, sums[0]);
                     sums[1] = _mm256_fmadd_ps(a, b1, sums[1]);
                 }
@@ -52,7 +52,7 @@ pub(super) unsafe fn avx2<const R: usize, const W: usize>(
 
 /// Cells of two bf16, widened one after the other: bit for bit what [`avx2`] gives.
 #[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn avx2_pairs<const R: usize, const W: usize>(
+pub(super) unsafe fn avx2_pairs<const R: usize, const W: usize, const S: usize>(
     _rows: usize,
     k: usize,
     a: *const f32,
@@ -78,7 +78,7 @@ pub(super) unsafe fn avx2_pairs<const R: usize, const W: usize>(
                 let first0 = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(b0));
                 let first1 = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(b1));
                 for (r, sums) in sums.iter_mut().enumerate() {
-                    let a = _mm256_set1_epi32(a.add(n * 6 + r).cast::<i32>().read());
+                    let a = _mm256_set1_epi32(a.add(place::<S, 6>(n, r)).cast::<i32>().read());
                     let a = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(a));
                     sums[0] = _mm256_fmadd_ps(a, first0, sums[0]);
                     sums[1] = _mm256_fmadd_ps(a, first1, sums[1]);
@@ -86,7 +86,7 @@ pub(super) unsafe fn avx2_pairs<const R: usize, const W: usize>(
                 let second0 = _mm256_castsi256_ps(_mm256_and_si256(b0, second));
                 let second1 = _mm256_castsi256_ps(_mm256_and_si256(b1, second));
                 for (r, sums) in sums.iter_mut().enumerate() {
-                    let a = _mm256_set1_epi32(a.add(n * 6 + r).cast::<i32>().read());
+                    let a = _mm256_set1_epi32(a.add(place::<S, 6>(n, r)).cast::<i32>().read());
                     let a = _mm256_castsi256_ps(_mm256_and_si256(a, second));
                     sums[0] = _mm256_fmadd_ps(a, second0, sums[0]);
                     sums[1] = _mm256_fmadd_ps(a, second1, sums[1]);

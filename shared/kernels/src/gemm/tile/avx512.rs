@@ -1,7 +1,7 @@
 //! Tiles of AVX-512, and of its bf16 products.
 #![allow(unsafe_code, reason = "vector loads and stores through pointers")]
 
-use super::{NR, ahead};
+use super::{NR, ahead, place};
 
 /// Writes or adds finished sums to the tile's rows, which are the caller's guarantee.
 macro_rules! store512 {
@@ -20,7 +20,7 @@ macro_rules! store512 {
 
 /// f32 cells; bit for bit what AVX2's tiles give.
 #[target_feature(enable = "avx512f")]
-pub(super) unsafe fn avx512<const R: usize, const W: usize>(
+pub(super) unsafe fn avx512<const R: usize, const W: usize, const S: usize>(
     _rows: usize,
     k: usize,
     a: *const f32,
@@ -43,7 +43,7 @@ pub(super) unsafe fn avx512<const R: usize, const W: usize>(
                 right[w] = _mm512_loadu_ps(b[w].add(n * NR));
             }
             for (r, sums) in sums.iter_mut().enumerate() {
-                let a = _mm512_set1_ps(a.add(n * 12 + r).read());
+                let a = _mm512_set1_ps(a.add(place::<S, 12>(n, r)).read());
                 for w in 0..W {
                     sums[w] = _mm512_fmadd_ps(a, right[w], sums[w]);
                 }
@@ -55,7 +55,7 @@ pub(super) unsafe fn avx512<const R: usize, const W: usize>(
 
 /// Cells of two bf16: each step adds the two products of a pair, as `VDPBF16PS` does (denormals count as 0).
 #[target_feature(enable = "avx512f,avx512bf16")]
-pub(super) unsafe fn pairs<const R: usize, const W: usize>(
+pub(super) unsafe fn pairs<const R: usize, const W: usize, const S: usize>(
     _rows: usize,
     k: usize,
     a: *const f32,
@@ -81,7 +81,7 @@ pub(super) unsafe fn pairs<const R: usize, const W: usize>(
                 right[w] = _mm512_loadu_si512(b[w].add(n * NR).cast());
             }
             for (r, sums) in sums.iter_mut().enumerate() {
-                let a = _mm512_set1_epi32(a.add(n * 12 + r).cast::<i32>().read());
+                let a = _mm512_set1_epi32(a.add(place::<S, 12>(n, r)).cast::<i32>().read());
                 for w in 0..W {
                     sums[w] = _mm512_dpbf16_ps(
                         sums[w],

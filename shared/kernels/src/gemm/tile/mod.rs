@@ -17,7 +17,7 @@ use plain::plain;
 #[cfg(test)]
 use plain::plain_pairs;
 
-use super::amx;
+use super::{Matrix, amx};
 use crate::{
     Compute,
     isa::{Isa, isa},
@@ -34,17 +34,26 @@ const fn ahead(rows: usize) -> usize {
     if rows <= 6 { 48 } else { 12 }
 }
 
+/// Where cell `n` of row `r` of a packed panel of `a` is: `S` is how far its rows lie apart, 0 for groups of `ROWS` ([`Layout`]).
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "an address of the innermost loop")]
+const fn place<const S: usize, const ROWS: usize>(n: usize, r: usize) -> usize {
+    if S == 0 { n * ROWS + r } else { r * S + n }
+}
+
 /// `c (+)= a · b` for one tile of so many rows and `W` panels.
 ///
-/// Callers guarantee: `a` holds a panel of `k` times the kernel's `rows` cells, each of `b`'s first `W` panels `k` groups of [`NR`]
-/// cells, and `c` has a row of `W · NR` floats at each of the tile's row offsets `0, ldc, 2·ldc, …`.
+/// Callers guarantee: `a` holds a panel with `k` cells of each of the tile's rows in the kernel's layout, each of `b`'s first `W` panels
+/// `k` groups of [`NR`] cells, and `c` has a row of `W · NR` floats at each of the tile's row offsets `0, ldc, 2·ldc, …`.
 pub(super) type Tile =
     unsafe fn(rows: usize, k: usize, a: *const f32, b: [*const f32; 2], c: *mut f32, ldc: usize, add: bool);
 
 /// How the cells of a packed panel of `a` lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layout {
-    /// `[k][rows]`.
+    /// `[rows][S]`, of which the first `k` cells are there: rows of a matrix as they lie in it.
+    Rows(usize),
+    /// `[k][rows]`: columns of a matrix as they lie in it.
     Groups,
     /// `[k / 16][rows][16]`, the last block as narrow as what is left of `k`.
     Blocks,
@@ -66,6 +75,8 @@ pub(crate) struct Kernel {
     longest_run: usize,
     /// What gives the same bits from cells of two bf16: for few rows, reading a weight as it is stored costs less than widening it first.
     pub(super) few_rows: Option<&'static Self>,
+    /// The same with [`Layout::Groups`], where this has [`Layout::Rows`].
+    pub(super) grouped: Option<&'static Self>,
     /// By panels - 1 and rows - 1.
     tiles: &'static [&'static [Tile]],
 }
@@ -106,63 +117,84 @@ impl Kernel {
         k.div_ceil(k.div_ceil(self.longest_run).max(1)).next_multiple_of(16)
     }
 
+    /// The kernel with the layout that suits a left operand with so many cells in a run: rows where its rows lie in one piece.
+    pub(super) fn reading(&'static self, a: Matrix, cells: usize) -> &'static Self {
+        match self.layout {
+            Layout::Rows(apart) if a.col_stride != 1 || cells > apart => self.grouped.unwrap_or(self),
+            _ => self,
+        }
+    }
+
+    /// Cells of a packed panel of `a`, at most so many of a run.
+    pub(super) fn left_panel(&self, cells: usize) -> usize {
+        match self.layout {
+            Layout::Rows(apart) => self.rows * apart,
+            Layout::Groups | Layout::Blocks => self.rows * cells,
+        }
+    }
+
     /// The tile of so many rows and panels.
     pub(super) fn tile(&self, rows: usize, panels: usize) -> Tile {
         self.tiles[panels - 1][rows - 1]
     }
 }
 
-/// The tiles of one width.
+/// The tiles of one width, with the rows of `a` so far apart.
 macro_rules! rows {
-    ($tile:ident, $width:literal: $($rows:literal)+) => {
-        &[$($tile::<$rows, $width>),+]
+    ($tile:ident, $width:literal, $apart:expr, 6) => {
+        rows!(@ $tile, $width, $apart; 1 2 3 4 5 6)
+    };
+    ($tile:ident, $width:literal, $apart:expr, 12) => {
+        rows!(@ $tile, $width, $apart; 1 2 3 4 5 6 7 8 9 10 11 12)
+    };
+    (@ $tile:ident, $width:literal, $apart:expr; $($rows:literal)+) => {
+        &[$($tile::<$rows, $width, { $apart }>),+]
     };
 }
 
-static PLAIN: Kernel = Kernel {
-    rows: 6,
-    depth: 1,
-    layout: Layout::Groups,
-    longest_run: 384,
-    few_rows: None,
-    tiles: &[rows!(plain, 1: 1 2 3 4 5 6)],
-};
-#[cfg(target_arch = "x86_64")]
-static AVX2: Kernel = Kernel {
-    rows: 6,
-    depth: 1,
-    layout: Layout::Groups,
-    longest_run: 384,
-    few_rows: Some(&AVX2_PAIRS),
-    tiles: &[rows!(avx2, 1: 1 2 3 4 5 6)],
-};
-#[cfg(target_arch = "x86_64")]
-static AVX2_PAIRS: Kernel = Kernel {
-    rows: 6,
-    depth: 2,
-    layout: Layout::Groups,
-    longest_run: 384,
-    few_rows: None,
-    tiles: &[rows!(avx2_pairs, 1: 1 2 3 4 5 6)],
-};
-#[cfg(target_arch = "x86_64")]
-static AVX512: Kernel = Kernel {
-    rows: 12,
-    depth: 1,
-    layout: Layout::Groups,
-    longest_run: 384,
-    few_rows: None,
-    tiles: &[rows!(avx512, 1: 1 2 3 4 5 6 7 8 9 10 11 12), rows!(avx512, 2: 1 2 3 4 5 6 7 8 9 10 11 12)],
-};
-#[cfg(target_arch = "x86_64")]
-static AVX512_PAIRS: Kernel = Kernel {
-    rows: 12,
-    depth: 2,
-    layout: Layout::Groups,
-    longest_run: 384,
-    few_rows: None,
-    tiles: &[rows!(pairs, 1: 1 2 3 4 5 6 7 8 9 10 11 12), rows!(pairs, 2: 1 2 3 4 5 6 7 8 9 10 11 12)],
-};
+/// A kernel and its twin for columns.
+macro_rules! kernels {
+    ($(#[$meta:meta])* $name:ident, $grouped:ident: $tile:ident, $rows:tt rows, depth $depth:literal, panels $($width:literal)+, few rows $few:expr) => {
+        $(#[$meta])*
+        pub(super) static $name: Kernel = Kernel {
+            layout: Layout::Rows(RUN / $depth),
+            grouped: Some(&$grouped),
+            tiles: &[$(rows!($tile, $width, RUN / $depth, $rows)),+],
+            ..$grouped
+        };
+        $(#[$meta])*
+        pub(super) static $grouped: Kernel = Kernel {
+            rows: $rows,
+            depth: $depth,
+            layout: Layout::Groups,
+            longest_run: RUN,
+            few_rows: $few,
+            grouped: None,
+            tiles: &[$(rows!($tile, $width, 0, $rows)),+],
+        };
+    };
+}
+
+/// The longest run of every kernel but AMX's.
+const RUN: usize = 384;
+
+kernels!(PLAIN, PLAIN_GROUPED: plain, 6 rows, depth 1, panels 1, few rows None);
+kernels!(
+    #[cfg(target_arch = "x86_64")]
+    AVX2, AVX2_GROUPED: avx2, 6 rows, depth 1, panels 1, few rows Some(&AVX2_PAIRS)
+);
+kernels!(
+    #[cfg(target_arch = "x86_64")]
+    AVX2_PAIRS, AVX2_PAIRS_GROUPED: avx2_pairs, 6 rows, depth 2, panels 1, few rows None
+);
+kernels!(
+    #[cfg(target_arch = "x86_64")]
+    AVX512, AVX512_GROUPED: avx512, 12 rows, depth 1, panels 1 2, few rows None
+);
+kernels!(
+    #[cfg(target_arch = "x86_64")]
+    AVX512_PAIRS, AVX512_PAIRS_GROUPED: pairs, 12 rows, depth 2, panels 1 2, few rows None
+);
 #[cfg(target_arch = "x86_64")]
 static AMX: Kernel = Kernel {
     rows: amx::ROWS,
@@ -170,19 +202,12 @@ static AMX: Kernel = Kernel {
     layout: Layout::Blocks,
     longest_run: 768,
     few_rows: None,
+    grouped: None,
     tiles: &[&[amx::tile::<1> as Tile; amx::ROWS], &[amx::tile::<2> as Tile; amx::ROWS]],
 };
 
-/// Pairs without the instructions for them: what carries cells of two bf16 is tested on every machine.
-#[cfg(test)]
-pub(super) static PLAIN_PAIRS: Kernel = Kernel {
-    rows: 12,
-    depth: 2,
-    layout: Layout::Groups,
-    longest_run: 384,
-    few_rows: None,
-    tiles: &[
-        rows!(plain_pairs, 1: 1 2 3 4 5 6 7 8 9 10 11 12),
-        rows!(plain_pairs, 2: 1 2 3 4 5 6 7 8 9 10 11 12),
-    ],
-};
+// Pairs without the instructions for them: what carries cells of two bf16 is tested on every machine.
+kernels!(
+    #[cfg(test)]
+    PLAIN_PAIRS, PLAIN_PAIRS_GROUPED: plain_pairs, 12 rows, depth 2, panels 1 2, few rows None
+);

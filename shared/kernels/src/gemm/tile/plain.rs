@@ -1,10 +1,10 @@
 //! Tiles in plain Rust.
 #![allow(unsafe_code, reason = "tiles take pointers")]
 
-use super::NR;
+use super::{NR, place};
 
 /// f32 cells.
-pub(super) unsafe fn plain<const R: usize, const W: usize>(
+pub(super) unsafe fn plain<const R: usize, const W: usize, const S: usize>(
     _rows: usize,
     k: usize,
     a: *const f32,
@@ -13,14 +13,14 @@ pub(super) unsafe fn plain<const R: usize, const W: usize>(
     ldc: usize,
     add: bool,
 ) {
-    const ROWS: usize = 6;
     for (panel, &b) in b[..W].iter().enumerate() {
-        // SAFETY: the lengths are the caller's guarantee.
-        let (a, b) =
-            unsafe { (std::slice::from_raw_parts(a, k * ROWS), std::slice::from_raw_parts(b, k * NR)) };
+        // SAFETY: the panel holds `k` groups, the caller's guarantee.
+        let b = unsafe { std::slice::from_raw_parts(b, k * NR) };
         let mut sums = [[0.0_f32; NR]; R];
-        for (a, b) in a.as_chunks::<ROWS>().0.iter().zip(b.as_chunks::<NR>().0) {
-            for (sums, a) in sums.iter_mut().zip(a) {
+        for (n, b) in b.as_chunks::<NR>().0.iter().enumerate() {
+            for (r, sums) in sums.iter_mut().enumerate() {
+                // SAFETY: the panel holds `k` cells of every row, the caller's guarantee.
+                let a = unsafe { a.add(place::<S, 6>(n, r)).read() };
                 for (sum, b) in sums.iter_mut().zip(b) {
                     *sum += a * b;
                 }
@@ -38,7 +38,7 @@ pub(super) unsafe fn plain<const R: usize, const W: usize>(
 
 /// Cells of two bf16, without the instructions for them.
 #[cfg(test)]
-pub(super) unsafe fn plain_pairs<const R: usize, const W: usize>(
+pub(super) unsafe fn plain_pairs<const R: usize, const W: usize, const S: usize>(
     _rows: usize,
     k: usize,
     a: *const f32,
@@ -54,8 +54,9 @@ pub(super) unsafe fn plain_pairs<const R: usize, const W: usize>(
             let mut sum = 0.0_f32;
             for n in 0..k {
                 // SAFETY: the panels hold `k` groups, the caller's guarantee.
-                let (a, b) =
-                    unsafe { (a.add(n * 12 + r).read(), b[column / NR].add(n * NR + column % NR).read()) };
+                let (a, b) = unsafe {
+                    (a.add(place::<S, 12>(n, r)).read(), b[column / NR].add(n * NR + column % NR).read())
+                };
                 let ([a0, a1], [b0, b1]) = (halves(a), halves(b));
                 sum += a0 * b0 + a1 * b1;
             }

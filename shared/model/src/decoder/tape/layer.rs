@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 
 use anneal_kernels::rows::{
-    AttentionRows, Direction, Kept, add, gathered, rms_norm_gradients, rms_norm_rows, rope_rows, sum,
-    swiglu_gradients, swiglu_rows,
+    AttentionRows, Direction, Kept, add, by_blocks, gathered, rms_norm_gradients, rms_norm_rows, rope_rows,
+    sum, swiglu_gradients, swiglu_rows,
 };
+use anneal_kernels::{in_pool, threads};
+use rayon::prelude::*;
 
 use super::projection::AdapterTape;
 use super::{Gradients, Shared, with_vector};
@@ -14,6 +16,11 @@ use crate::decoder::layer::{Layer, Sizes};
 use crate::decoder::linear::Linear;
 use crate::decoder::projection::Vector;
 use crate::error::Result;
+
+/// Rows of a block that goes through a layer by itself, at most: with their feed-forward part they fit a core's caches.
+const BLOCK_ROWS: usize = 192;
+/// And at least: a weight is read for each block.
+const LEAST_ROWS: usize = 64;
 
 /// What a layer's backward pass needs; letters as in the crate's legend.
 #[derive(Debug)]
@@ -79,40 +86,28 @@ impl LayerRows<'_> {
     pub(super) fn forward_by(
         &self,
         mut x_td: Vec<f32>,
-        mut train: Option<&mut DropoutState>,
+        train: Option<&mut DropoutState>,
         want: Want<'_>,
         attend: impl FnOnce(AttentionRows<'_>, [&[f32]; 3]) -> (Vec<f32>, Vec<f32>),
     ) -> Result<(Vec<f32>, Option<LayerTape>)> {
-        let (layer, compute) = (self.layer, self.sizes.compute);
         let keep = matches!(want, Want::Tape);
-        let mut adapters: [Option<AdapterTape>; 7] = Default::default();
-        let mut project = |which: Linear, x: &[f32]| -> Result<Vec<f32>> {
-            let (y, tape) =
-                layer.linear(which).rows_forward(x, compute, self.shared.adapter, train.as_deref_mut())?;
-            adapters[which as usize] = tape;
-            Ok(y)
-        };
-        let normed = self.norm(&layer.input_norm, &x_td)?;
-        let (mut q, mut k) = (project(Linear::Query, &normed)?, project(Linear::Key, &normed)?);
-        let v = project(Linear::Value, &normed)?;
-        drop(normed);
-        let raw_q = self.head_norm(layer.query_norm.as_ref(), &mut q, keep)?;
-        let raw_k = self.head_norm(layer.key_norm.as_ref(), &mut k, keep)?;
-        self.rotate(&mut q, self.sizes.heads, Direction::Forward);
-        self.rotate(&mut k, self.sizes.kv_heads, Direction::Forward);
-        let (mut attended, log_sums_th) = attend(self.attention(), [&q, &k, &v]);
-        if let Want::Rows(rows) = want {
-            attended = gathered(&attended, self.sizes.heads * self.sizes.head_dim, rows);
-            x_td = gathered(&x_td, x_td.len() / self.shared.segments.total().max(1), rows);
+        if !keep && train.is_none() {
+            let qkv = self.attending_by_blocks(&x_td)?;
+            let (mut attended, _) = attend(self.attention(), qkv.each_ref().map(Vec::as_slice));
+            drop(qkv);
+            if let Want::Rows(rows) = want {
+                attended = gathered(&attended, self.query_width(), rows);
+                x_td = gathered(&x_td, self.width(), rows);
+            }
+            self.finish_by_blocks(&attended, &mut x_td)?;
+            return Ok((x_td, None));
         }
-        let output = project(Linear::Output, &attended)?;
-        let middle_td = sum(&output, &x_td);
-        let normed = self.norm(&layer.post_attention_norm, &middle_td)?;
-        let (gate, up) = (project(Linear::Gate, &normed)?, project(Linear::Up, &normed)?);
-        drop(normed);
-        let mut y_td = project(Linear::Down, &swiglu_rows(&gate, &up, compute))?;
-        add(&mut y_td, &middle_td);
-        let kept = |values| Kept::rounded(values, compute);
+        let mut linears = Linears::new(self, train);
+        let Attending { qkv: [q, k, v], raw: [raw_q, raw_k] } =
+            self.attending(&mut linears, &x_td, 0, keep)?;
+        let (attended, log_sums_th) = attend(self.attention(), [&q, &k, &v]);
+        let Finished { y_td, output, gate, up } = self.finish(&mut linears, &attended, &x_td)?;
+        let kept = |values| Kept::rounded(values, self.sizes.compute);
         let tape = keep.then(|| LayerTape {
             x_td,
             raw_q,
@@ -125,9 +120,76 @@ impl LayerRows<'_> {
             output_td: kept(output),
             gate_ti: kept(gate),
             up_ti: kept(up),
-            adapters,
+            adapters: linears.tapes,
         });
         Ok((y_td, tape))
+    }
+
+    /// What attention takes, from rows of the residual stream of which the first is row `from` of all.
+    fn attending(
+        &self,
+        linears: &mut Linears<'_>,
+        x_td: &[f32],
+        from: usize,
+        keep: bool,
+    ) -> Result<Attending> {
+        let layer = self.layer;
+        let normed = self.norm(&layer.input_norm, x_td)?;
+        let (mut q, mut k) = (linears.of(Linear::Query, &normed)?, linears.of(Linear::Key, &normed)?);
+        let v = linears.of(Linear::Value, &normed)?;
+        drop(normed);
+        let raw_q = self.head_norm(layer.query_norm.as_ref(), &mut q, keep)?;
+        let raw_k = self.head_norm(layer.key_norm.as_ref(), &mut k, keep)?;
+        self.rotate(&mut q, from, self.sizes.heads, Direction::Forward);
+        self.rotate(&mut k, from, self.sizes.kv_heads, Direction::Forward);
+        Ok(Attending { qkv: [q, k, v], raw: [raw_q, raw_k] })
+    }
+
+    /// What comes behind attention, from rows of its output and of the residual stream.
+    fn finish(&self, linears: &mut Linears<'_>, attended: &[f32], x_td: &[f32]) -> Result<Finished> {
+        let output = linears.of(Linear::Output, attended)?;
+        let middle_td = sum(&output, x_td);
+        let normed = self.norm(&self.layer.post_attention_norm, &middle_td)?;
+        let (gate, up) = (linears.of(Linear::Gate, &normed)?, linears.of(Linear::Up, &normed)?);
+        drop(normed);
+        let mut y_td = linears.of(Linear::Down, &swiglu_rows(&gate, &up, self.sizes.compute))?;
+        add(&mut y_td, &middle_td);
+        Ok(Finished { y_td, output, gate, up })
+    }
+
+    /// Rows know nothing of each other but in attention. Where nothing is kept they go through the rest of a layer a block at a time,
+    /// each block on one thread, and what lies between two operations stays in its caches.
+    fn attending_by_blocks(&self, x_td: &[f32]) -> Result<[Vec<f32>; 3]> {
+        let (d, query, key) = (self.width(), self.query_width(), self.sizes.kv_heads * self.sizes.head_dim);
+        let count = x_td.len() / d;
+        by_blocks(count, [query, key, key], block_rows(count), |rows| {
+            let x_td = &x_td[rows.start * d..rows.end * d];
+            Ok(self.attending(&mut Linears::new(self, None), x_td, rows.start, false)?.qkv)
+        })
+    }
+
+    /// The residual stream goes through the rest of the layer in its place.
+    fn finish_by_blocks(&self, attended: &[f32], x_td: &mut [f32]) -> Result<()> {
+        let (d, query) = (self.width(), self.query_width());
+        let block = block_rows(x_td.len() / d);
+        in_pool(|| {
+            let blocks = x_td.par_chunks_mut(block * d).zip(attended.par_chunks(block * query));
+            blocks.try_for_each(|(x_td, attended)| {
+                let of_block = self.finish(&mut Linears::new(self, None), attended, x_td)?;
+                x_td.copy_from_slice(&of_block.y_td);
+                Ok(())
+            })
+        })
+    }
+
+    /// Values of a row of the residual stream.
+    fn width(&self) -> usize {
+        self.layer.input_norm.tensor().elem_count()
+    }
+
+    /// Values of a row of queries.
+    fn query_width(&self) -> usize {
+        self.sizes.heads * self.sizes.head_dim
     }
 
     /// The gradient of the layer's input from that of its output.
@@ -179,8 +241,8 @@ impl LayerRows<'_> {
         let [mut dq, mut dk, dv] =
             self.attention().gradients(taken, (&attended, &tape.log_sums_th), &dattended);
         drop((attended, qkv, dattended));
-        self.rotate(&mut dq, self.sizes.heads, Direction::Back);
-        self.rotate(&mut dk, self.sizes.kv_heads, Direction::Back);
+        self.rotate(&mut dq, 0, self.sizes.heads, Direction::Back);
+        self.rotate(&mut dk, 0, self.sizes.kv_heads, Direction::Back);
         let dq = self.head_norm_back(self.layer.query_norm.as_ref(), tape.raw_q.as_ref(), dq, gradients)?;
         let dk = self.head_norm_back(self.layer.key_norm.as_ref(), tape.raw_k.as_ref(), dk, gradients)?;
         let norm = &self.layer.input_norm;
@@ -249,9 +311,57 @@ impl LayerRows<'_> {
         Ok(dx)
     }
 
-    fn rotate(&self, x: &mut [f32], heads: usize, direction: Direction) {
+    /// Rotates every head of rows of which the first is row `from` of all.
+    fn rotate(&self, x: &mut [f32], from: usize, heads: usize, direction: Direction) {
         if self.layer.rotated {
-            rope_rows(x, &self.shared.cos, &self.shared.sin, (heads, self.sizes.head_dim), direction);
+            let of_rows = from * self.sizes.head_dim / 2..;
+            let (cos, sin) = (&self.shared.cos[of_rows.clone()], &self.shared.sin[of_rows]);
+            rope_rows(x, cos, sin, (heads, self.sizes.head_dim), direction);
         }
     }
+}
+
+/// Queries, keys and values, and what queries and keys were before their norms, where there are norms and it is kept.
+struct Attending {
+    qkv: [Vec<f32>; 3],
+    raw: [Option<Kept>; 2],
+}
+
+/// The residual stream after a layer, and what it was made of.
+struct Finished {
+    y_td: Vec<f32>,
+    output: Vec<f32>,
+    gate: Vec<f32>,
+    up: Vec<f32>,
+}
+
+/// The linears of a layer in a forward pass, and what their adapters keep.
+struct Linears<'a> {
+    rows: &'a LayerRows<'a>,
+    train: Option<&'a mut DropoutState>,
+    tapes: [Option<AdapterTape>; 7],
+}
+
+impl<'a> Linears<'a> {
+    fn new(rows: &'a LayerRows<'a>, train: Option<&'a mut DropoutState>) -> Self {
+        Self { rows, train, tapes: Default::default() }
+    }
+
+    fn of(&mut self, which: Linear, x: &[f32]) -> Result<Vec<f32>> {
+        let LayerRows { layer, sizes, shared } = self.rows;
+        let linear = layer.linear(which);
+        let (y, tape) = linear.rows_forward(x, sizes.compute, shared.adapter, self.train.as_deref_mut())?;
+        self.tapes[which as usize] = tape;
+        Ok(y)
+    }
+}
+
+/// Rows of a block: whole tiles of every kernel where there are several blocks, and as many blocks for one thread as for another.
+fn block_rows(rows: usize) -> usize {
+    let threads = threads();
+    if rows < LEAST_ROWS * threads {
+        return rows.max(1);
+    }
+    let rounds = rows.div_ceil(BLOCK_ROWS * threads);
+    rows.div_ceil(rounds * threads).next_multiple_of(12)
 }
