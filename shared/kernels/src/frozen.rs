@@ -11,7 +11,8 @@ use crate::{
     slices::{floats, on_cpu, stored, tensor, with_floats},
 };
 
-/// A linear layer without a gradient for its weight, stored in `compute` (2 bytes a weight for the half formats).
+/// A linear layer without a gradient for its weight, stored in `compute` (2 bytes a weight for the half formats, and on the CPU for f32
+/// too where every weight is a bf16).
 #[derive(Clone, Debug)]
 pub struct FrozenLinear {
     inner: Inner,
@@ -82,6 +83,14 @@ impl FrozenLinear {
         match &self.inner {
             Inner::Cpu(weight) => Ok(f(&**weight, &TransposedPanels(weight))),
             Inner::Device(_) => refuse("frozen linear", "plain rows are for weights on the CPU"),
+        }
+    }
+
+    /// Whether products on the CPU read the weight as it is stored; a weight in f16 is widened for each of them.
+    pub fn is_read_in_place(&self) -> bool {
+        match &self.inner {
+            Inner::Device(_) => false,
+            Inner::Cpu(weight) => [1, 2].iter().any(|&depth| weight.ready(0, depth).is_some()),
         }
     }
 

@@ -138,8 +138,7 @@ impl Product<'_> {
 
     /// The kernel to use where `kernel` is the one of the operands' format.
     fn suited(&self, kernel: &'static Kernel) -> &'static Kernel {
-        let reads = |few: &&Kernel| self.a_round == Compute::Bf16 && self.b.ready(0, few.depth).is_some();
-        kernel.few_rows.filter(|_| self.a.rows <= FEW_ROWS).filter(reads).unwrap_or(kernel)
+        kernel.widening.filter(|widening| self.b.ready(0, widening.right_depth).is_some()).unwrap_or(kernel)
     }
 
     fn run(&self, kernel: &'static Kernel, target: Target) {

@@ -123,12 +123,16 @@ pub(super) fn pack_left(
                 if depth == 2 {
                     join_neighbours(row(r), out);
                 } else {
+                    let (out, beyond) = out.split_at_mut(k.len());
                     out.copy_from_slice(row(r));
                     round.round_slice(out);
+                    beyond.fill(0.0);
                 }
             }
         }
         (_, 1) => {
+            let (out, beyond) = out.split_at_mut(k.len() * kernel.rows);
+            beyond.fill(0.0);
             match kernel.rows {
                 12 => pack::<12>(a, from, height, k, out),
                 _ => pack::<6>(a, from, height, k, out),

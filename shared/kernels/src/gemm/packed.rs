@@ -1,4 +1,5 @@
-//! A weight kept in the panels the tile kernels read: f32, pairs of bf16, or f16.
+//! A weight kept in the panels the tile kernels read: f32, pairs of bf16, or f16. One whose every value is a bf16 is kept as pairs for
+//! products in f32 too, to the same bits: most models come so.
 
 use std::ops::Range;
 
@@ -25,6 +26,8 @@ enum Values {
     F32(Aligned),
     /// Two bf16 in the bits of each f32, the even input in the low half.
     Bf16(Aligned),
+    /// The same as long as it says all there is to say.
+    Exact(Aligned),
     F16(Vec<f16>),
 }
 
@@ -40,7 +43,7 @@ impl PackedWeight {
     pub(crate) fn zeros((o, i): (usize, usize), compute: Compute) -> Self {
         let width = o.next_multiple_of(NR);
         let values = match compute {
-            Compute::F32 => Values::F32(Aligned::zeros(width * i)),
+            Compute::F32 => Values::Exact(Aligned::zeros(width * i.div_ceil(2))),
             Compute::Bf16 => Values::Bf16(Aligned::zeros(width * i.div_ceil(2))),
             Compute::F16 => Values::F16(vec![f16::ZERO; width * i]),
         };
@@ -52,6 +55,9 @@ impl PackedWeight {
         let (i, end) = (self.i, from + w.rows);
         assert!(w.cols == i && end <= self.o && from.is_multiple_of(NR));
         assert!(w.rows.is_multiple_of(NR) || end == self.o);
+        if matches!(self.values, Values::Exact(_)) && !all_bf16(w.data) {
+            self.values = Values::F32(self.panels_f32(from));
+        }
         let fill = |index: usize, panel: &mut [f32]| {
             let first = index * NR;
             pack::<NR>(w, first, NR.min(w.rows - first), 0..i, panel);
@@ -62,7 +68,7 @@ impl PackedWeight {
                 let stride = NR * i;
                 pool::parts(true, &mut values[panels.start * stride..panels.end * stride], stride, fill);
             }
-            Values::Bf16(values) => {
+            Values::Bf16(values) | Values::Exact(values) => {
                 let stride = NR * i.div_ceil(2);
                 let values = &mut values[panels.start * stride..panels.end * stride];
                 pool::parts(true, values, stride, |index, pairs| {
@@ -85,6 +91,15 @@ impl PackedWeight {
         }
     }
 
+    /// Panels in f32 with the first `rows` rows that are there.
+    fn panels_f32(&self, rows: usize) -> Aligned {
+        let mut values = Aligned::zeros(self.o.next_multiple_of(NR) * self.i);
+        let stride = NR * self.i;
+        let there = &mut values[..rows.div_ceil(NR) * stride];
+        pool::parts(true, there, stride, |index, panel| self.widen(index, 0, panel));
+        values
+    }
+
     /// Outputs and inputs.
     pub(crate) fn dims(&self) -> (usize, usize) {
         (self.o, self.i)
@@ -93,7 +108,7 @@ impl PackedWeight {
     /// Memory the weight takes.
     pub(crate) fn bytes(&self) -> usize {
         match &self.values {
-            Values::F32(values) | Values::Bf16(values) => values.len() * 4,
+            Values::F32(values) | Values::Bf16(values) | Values::Exact(values) => values.len() * 4,
             Values::F16(values) => values.len() * 2,
         }
     }
@@ -119,7 +134,7 @@ impl PackedWeight {
         let range = start..start + out.len();
         match &self.values {
             Values::F32(values) => out.copy_from_slice(&values[range]),
-            Values::Bf16(values) => {
+            Values::Bf16(values) | Values::Exact(values) => {
                 let start = (panel * self.i.div_ceil(2) + from / 2) * NR;
                 split_pairs(&values[start..start + out.len().div_ceil(2 * NR) * NR], out);
             }
@@ -143,7 +158,7 @@ impl Panels for PackedWeight {
 
     fn ready(&self, panel: usize, depth: usize) -> Option<&[f32]> {
         match (&self.values, depth) {
-            (Values::F32(values), 1) | (Values::Bf16(values), 2) => {
+            (Values::F32(values), 1) | (Values::Bf16(values) | Values::Exact(values), 2) => {
                 let cells = self.i.div_ceil(depth) * NR;
                 Some(&values[panel * cells..(panel + 1) * cells])
             }
@@ -183,7 +198,9 @@ impl Panels for TransposedPanels<'_> {
     /// transposed, and each has its middle halves swapped.
     fn fill_pairs(&self, panel: usize, k: Range<usize>, out: &mut [f32]) {
         let (cells, from) = (self.0.i.div_ceil(2), panel * NR / 2);
-        let Values::Bf16(values) = &self.0.values else { return fill_then_pair(self, panel, k, out) };
+        let (Values::Bf16(values) | Values::Exact(values)) = &self.0.values else {
+            return fill_then_pair(self, panel, k, out);
+        };
         debug_assert!(k.start.is_multiple_of(NR));
         let height = (NR / 2).min(cells - from);
         for (o, out) in k.step_by(NR).zip(out.chunks_mut(NR * NR / 2)) {
@@ -208,6 +225,18 @@ vectorized! {
                 out[2 * r + 1] = f32::from_bits((first >> 16) | (second & 0xFFFF_0000));
             }
         }
+    }
+}
+
+/// Whether every value is a bf16.
+fn all_bf16(values: &[f32]) -> bool {
+    values.chunks(1 << 12).all(|part| low_bits(part) == 0)
+}
+
+vectorized! {
+    /// The bits that a bf16 has no room for, of all values together.
+    fn low_bits(values: &[f32]) -> u32 {
+        values.iter().fold(0, |bits, x| bits | x.to_bits()) & 0xFFFF
     }
 }
 

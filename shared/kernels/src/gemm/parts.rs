@@ -28,7 +28,7 @@ impl Product<'_> {
             "a product of {k} and {}",
             self.a.cols
         );
-        let kernel = Kernel::of(self.a_round);
+        let kernel = self.suited(Kernel::of(self.a_round));
         let kc = kernel.run(k);
         let kernel = kernel.reading(self.a, kernel.cells(kc));
         let height = (BLOCK_FLOATS / k / kernel.rows).max(1) * kernel.rows;
@@ -59,11 +59,11 @@ impl Work<'_> {
     fn part(&self, left: &Left, columns: Range<usize>, mut read: impl FnMut(usize, Range<usize>, &[f32])) {
         let panels = columns.start / NR..columns.end.div_ceil(NR);
         let (stride, kernel) = (self.target.stride, self.kernel);
-        let cells = kernel.cells(left.deep.len()) * NR;
-        let stored = self.product.b.ready(panels.start, kernel.depth).is_some();
+        let cells = kernel.right_cells(left.deep.len()) * NR;
+        let stored = self.product.b.ready(panels.start, kernel.right_depth).is_some();
         let mut packed = scratch(if stored { 0 } else { panels.len() * cells });
         if !stored {
-            let run_cells = kernel.cells(self.kc) * NR;
+            let run_cells = kernel.right_cells(self.kc) * NR;
             for (panel, out) in panels.clone().zip(packed.chunks_mut(cells)) {
                 for (run, out) in runs(left.deep, self.kc).zip(out.chunks_mut(run_cells)) {
                     self.fill(panel, run, out);
@@ -72,8 +72,8 @@ impl Work<'_> {
         }
         let right = |panel: usize, run: &Range<usize>| {
             self.stored(panel, run).unwrap_or_else(|| {
-                let from = (panel - panels.start) * cells + kernel.cells(run.start) * NR;
-                &packed[from..from + kernel.cells(run.len()) * NR]
+                let from = (panel - panels.start) * cells + kernel.right_cells(run.start) * NR;
+                &packed[from..from + kernel.right_cells(run.len()) * NR]
             })
         };
         let mut block = scratch(ROWS.next_multiple_of(kernel.rows) * stride);

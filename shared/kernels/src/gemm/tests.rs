@@ -143,44 +143,66 @@ fn adding_continues_the_sum() {
     assert!(once.iter().zip(&twice).all(|(x, y)| (2.0 * x).to_bits() == y.to_bits()));
 }
 
-/// The kernels for few rows that this processor can run.
-fn few_rows_kernels() -> impl Iterator<Item = &'static Kernel> {
-    let sets = [Isa::Plain, Isa::Avx2, Isa::Avx512, Isa::Amx].into_iter().filter(|&set| set <= best_isa());
-    sets.filter_map(|set| Kernel::of_isa(set, Compute::Bf16).few_rows)
+/// The kernels that read stored pairs in place of f32 and that this processor can run, each with the one it stands for.
+fn widening_kernels() -> impl Iterator<Item = (&'static Kernel, &'static Kernel)> {
+    let sets = [Isa::Plain, Isa::Avx2, Isa::Avx512].into_iter().filter(|&set| set <= best_isa());
+    sets.map(|set| Kernel::of_isa(set, Compute::F32)).filter_map(|kernel| Some((kernel, kernel.widening?)))
 }
 
 #[test]
-#[cfg(target_arch = "x86_64")]
-fn few_rows_read_a_stored_weight_and_nothing_else_does() {
+fn a_stored_weight_is_read_as_it_is() {
     const K: usize = 32;
-    let (a, w) = (values((FEW_ROWS + 1) * K, 15), values(NR * K, 16));
-    let w_oi = Matrix::new(&w, NR, K);
+    let (a, w) = (values(3 * K, 15), values(NR * K, 16));
+    let mut exact = w.clone();
+    Compute::Bf16.round_slice(&mut exact);
     // Chosen, not run: the processor need not have it.
-    let depth = |rows: usize, a_round, b: &dyn Panels| {
-        let product = Product { a: Matrix::new(&a[..rows * K], rows, K), a_round, b, round: a_round };
-        product.suited(Kernel::of_isa(Isa::Avx2, a_round)).depth
+    let depth = |isa, a_round, b: &dyn Panels| {
+        let product = Product { a: Matrix::new(&a, 3, K), a_round, b, round: a_round };
+        product.suited(Kernel::of_isa(isa, a_round)).right_depth
     };
-    let stored = |compute| PackedWeight::new(w_oi, compute);
-    assert_eq!(depth(FEW_ROWS, Compute::Bf16, &stored(Compute::Bf16)), 2);
-    assert_eq!(depth(FEW_ROWS + 1, Compute::Bf16, &stored(Compute::Bf16)), 1);
-    assert_eq!(depth(1, Compute::Bf16, &Strided { matrix: w_oi.t(), round: Compute::Bf16 }), 1);
-    assert_eq!(depth(1, Compute::F32, &stored(Compute::F32)), 1);
-    assert_eq!(depth(1, Compute::F32, &stored(Compute::Bf16)), 1);
+    let stored = |w, compute| PackedWeight::new(Matrix::new(w, NR, K), compute);
+    let strided = |round| Strided { matrix: Matrix::new(&w, NR, K).t(), round };
+    for isa in [Isa::Plain, Isa::Avx2, Isa::Avx512] {
+        assert_eq!(depth(isa, Compute::Bf16, &stored(&w, Compute::Bf16)), 2, "{isa:?}");
+        assert_eq!(depth(isa, Compute::F32, &stored(&exact, Compute::F32)), 2, "{isa:?}");
+        assert_eq!(depth(isa, Compute::F32, &stored(&w, Compute::F32)), 1, "{isa:?}");
+        assert_eq!(depth(isa, Compute::F32, &strided(Compute::F32)), 1, "{isa:?}");
+        assert_eq!(depth(isa, Compute::F16, &stored(&w, Compute::F16)), 1, "{isa:?}");
+    }
+    assert_eq!(depth(Isa::Avx2, Compute::Bf16, &strided(Compute::Bf16)), 1);
 }
 
 #[test]
-fn few_rows_have_the_bits_that_a_widened_weight_gives() {
-    for kernel in few_rows_kernels() {
-        for (m, n, k) in [(1, 40, 900), (6, 16, 33), (7, 31, 5), (FEW_ROWS, 20, 64)] {
+fn stored_pairs_have_the_bits_that_a_widened_weight_gives() {
+    for (kernel, widening) in widening_kernels() {
+        for (m, n, k) in [(1, 40, 900), (6, 16, 33), (7, 31, 5), (FEW_ROWS, 20, 64), (FEW_ROWS + 9, 40, 421)]
+        {
             let (a, w) = (values(m * k, 13), values(n * k, 14));
             let packed = PackedWeight::new(Matrix::new(&w, n, k), Compute::Bf16);
-            let product =
-                Product { a: Matrix::new(&a, m, k), a_round: Compute::Bf16, b: &packed, round: Compute::F32 };
-            let bits = |c: Vec<f32>| c.into_iter().map(f32::to_bits).collect::<Vec<_>>();
-            let widened = product.compute_by(Kernel::of_isa(Isa::Avx2, Compute::Bf16));
-            assert_eq!(bits(product.compute_by(kernel)), bits(widened), "{m}x{n}x{k}");
+            for a_round in [Compute::Bf16, Compute::F32] {
+                let a = Matrix::new(&a, m, k);
+                let product = Product { a, a_round, b: &packed, round: Compute::F32 };
+                let bits = |c: Vec<f32>| c.into_iter().map(f32::to_bits).collect::<Vec<_>>();
+                let widened = bits(product.compute_by(kernel));
+                assert_eq!(bits(product.compute_by(widening)), widened, "{m}x{n}x{k} {a_round:?}");
+            }
         }
     }
+}
+
+#[test]
+fn a_weight_of_bf16_values_is_kept_as_pairs_until_another_value_comes() {
+    let (o, i) = (3 * NR + 5, 7);
+    let mut w = values(o * i, 19);
+    Compute::Bf16.round_slice(&mut w);
+    let exact = PackedWeight::new(Matrix::new(&w, o, i), Compute::F32);
+    assert_eq!((exact.bytes(), exact.widened()), (4 * NR * 4 * 4, w.clone()));
+    w[2 * NR * i + 3] = 0.1;
+    let mut by_rows = PackedWeight::zeros((o, i), Compute::F32);
+    let half = 2 * NR * i;
+    by_rows.set_rows(0, Matrix::new(&w[..half], 2 * NR, i));
+    by_rows.set_rows(2 * NR, Matrix::new(&w[half..], o - 2 * NR, i));
+    assert_eq!((by_rows.bytes(), by_rows.widened()), (4 * NR * 7 * 4, w));
 }
 
 #[test]
@@ -188,7 +210,8 @@ fn every_tile_of_every_instruction_set_agrees_with_plain_sums() {
     const K: usize = 100;
     let sets = [Isa::Plain, Isa::Avx2, Isa::Avx512, Isa::Amx].into_iter().filter(|&set| set <= best_isa());
     let kernels = sets.flat_map(|set| [Compute::F32, Compute::Bf16].map(|of| (Kernel::of_isa(set, of), of)));
-    let pairs = few_rows_kernels().chain([&tile::PLAIN_PAIRS]).map(|kernel| (kernel, Compute::Bf16));
+    let widening = widening_kernels().map(|(_, widening)| widening);
+    let pairs = widening.chain([&tile::PLAIN_PAIRS]).map(|kernel| (kernel, Compute::Bf16));
     let with_twin = |(kernel, of): (&'static Kernel, Compute)| {
         [Some(kernel), kernel.grouped].into_iter().flatten().map(move |kernel| (kernel, of))
     };
@@ -198,17 +221,17 @@ fn every_tile_of_every_instruction_set_agrees_with_plain_sums() {
         for xs in b.iter_mut().chain([&mut a]) {
             operands.round_slice(xs);
         }
-        let cells = kernel.cells(K);
+        let cells = kernel.right_cells(K);
         let right = b.each_ref().map(|b| {
             let mut out = vec![0.0; cells * NR];
-            if kernel.depth == 2 {
+            if kernel.right_depth == 2 {
                 pack::pair_up(b, NR, &mut out);
             } else {
                 out.copy_from_slice(b);
             }
             out
         });
-        let mut left = vec![f32::NAN; kernel.left_panel(cells)];
+        let mut left = vec![f32::NAN; kernel.left_panel(kernel.cells(K))];
         pack::pack_left(kernel, Matrix::new(&a, kernel.rows, K), operands, 0, 0..K, &mut left);
         for panels in 1..=kernel.panels() {
             for rows in 1..=kernel.rows {
@@ -223,8 +246,7 @@ fn every_tile_of_every_instruction_set_agrees_with_plain_sums() {
                 for (at, &got) in c.iter().enumerate() {
                     let (r, column) = (at / (2 * NR), at % (2 * NR));
                     let inside = r < rows && column < panels * NR;
-                    let product =
-                        |k: usize| f64::from(a[r * K + k] * b[column / NR][k * NR + column % NR]);
+                    let product = |k: usize| f64::from(a[r * K + k] * b[column / NR][k * NR + column % NR]);
                     let want = if inside { 1.0 + (0..K).map(product).sum::<f64>() } else { 1.0 };
                     let tolerance = if inside { 1e-4 } else { 0.0 };
                     assert!(

@@ -64,7 +64,7 @@ impl Work<'_> {
     }
 
     pub(super) fn fill(&self, panel: usize, run: Range<usize>, out: &mut [f32]) {
-        if self.kernel.depth == 2 {
+        if self.kernel.right_depth == 2 {
             self.product.b.fill_pairs(panel, run, out);
         } else {
             self.product.b.fill(panel, run, out);
@@ -73,8 +73,8 @@ impl Work<'_> {
 
     /// A run of a panel that is stored as the kernel reads it.
     pub(super) fn stored(&self, panel: usize, run: &Range<usize>) -> Option<&[f32]> {
-        let ready = self.product.b.ready(panel, self.kernel.depth)?;
-        Some(&ready[self.kernel.cells(run.start) * NR..self.kernel.cells(run.end) * NR])
+        let ready = self.product.b.ready(panel, self.kernel.right_depth)?;
+        Some(&ready[self.kernel.right_cells(run.start) * NR..self.kernel.right_cells(run.end) * NR])
     }
 
     /// Few rows: each panel of `b` is packed once, by the task that uses it.
@@ -82,13 +82,13 @@ impl Work<'_> {
         let left = Left { packed: &self.pack_left(&rows, &deep), deep: &deep, rows: &rows };
         let panels = self.product.b.n().div_ceil(NR);
         let width = self.kernel.panels();
-        let stored = self.product.b.ready(0, self.kernel.depth).is_some();
+        let stored = self.product.b.ready(0, self.kernel.right_depth).is_some();
         pool::each(self.parallel, panels.div_ceil(width), |task| {
             let columns = task * width..((task + 1) * width).min(panels);
             let apart = self.kc * NR;
             let mut space = scratch(if stored { 0 } else { apart * width });
             for run in runs(&deep, self.kc) {
-                let cells = self.kernel.cells(run.len()) * NR;
+                let cells = self.kernel.right_cells(run.len()) * NR;
                 for (panel, out) in columns.clone().zip(space.chunks_mut(apart)) {
                     self.fill(panel, run.clone(), &mut out[..cells]);
                 }
@@ -106,9 +106,9 @@ impl Work<'_> {
         let left = Left { packed: &self.pack_left(&rows, &deep), deep: &deep, rows: &rows };
         let b = self.product.b;
         let panels = b.n().div_ceil(NR);
-        let stored = b.ready(0, self.kernel.depth).is_some();
-        let stride = self.kernel.cells(deep.len()) * NR;
-        let run_cells = self.kernel.cells(self.kc) * NR;
+        let stored = b.ready(0, self.kernel.right_depth).is_some();
+        let stride = self.kernel.right_cells(deep.len()) * NR;
+        let run_cells = self.kernel.right_cells(self.kc) * NR;
         let width = if stored {
             panels
         } else {
@@ -124,8 +124,9 @@ impl Work<'_> {
             });
             let right = |panel: usize, run: &Range<usize>| {
                 self.stored(panel, run).unwrap_or_else(|| {
-                    let from = (panel - first) * stride + self.kernel.cells(run.start - deep.start) * NR;
-                    &packed[from..from + self.kernel.cells(run.len()) * NR]
+                    let from =
+                        (panel - first) * stride + self.kernel.right_cells(run.start - deep.start) * NR;
+                    &packed[from..from + self.kernel.right_cells(run.len()) * NR]
                 })
             };
             self.grid(&left, columns, &right);
@@ -175,18 +176,18 @@ impl Work<'_> {
         let width = (panels.len() * NR).min(n - column);
         let add = self.target.add || run.start > 0;
         let done = run.end == self.product.b.k();
-        let (cells, runs) = (kernel.cells(run.len()), left.deep.len().div_ceil(self.kc));
+        let (cells, runs) = (kernel.right_cells(run.len()), left.deep.len().div_ceil(self.kc));
         assert!(rights[..panels.len()].iter().all(|right| right.len() >= cells * NR) && column < n);
         let rights = rights.map(<[f32]>::as_ptr);
         for row_panel in row_panels {
             let row = left.rows.start + row_panel * kernel.rows;
             let height = kernel.rows.min(left.rows.end - row);
             let from = (row_panel * runs + (run.start - left.deep.start) / self.kc) * self.left_panel();
-            let a = &left.packed[from..from + kernel.left_panel(cells)];
+            let a = &left.packed[from..from + kernel.left_panel(kernel.cells(run.len()))];
             assert!(row + height <= self.product.a.rows);
             let tile = kernel.tile(height, panels.len());
             #[allow(unsafe_code, reason = "the tile kernels take pointers")]
-            // SAFETY: the panels hold `cells` cells a row or column (sliced and asserted above). The tile's rows and columns lie inside the
+            // SAFETY: the panels hold the cells of the run (sliced and asserted above). The tile's rows and columns lie inside the
             // target's elements, and no other task has them; a narrow tile goes through `edge`.
             unsafe {
                 let c = self.target.c.add(row * stride + column - self.target.origin);

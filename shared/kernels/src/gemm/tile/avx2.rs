@@ -50,9 +50,9 @@ pub(super) unsafe fn avx2<const R: usize, const W: usize, const S: usize>(
     }
 }
 
-/// Cells of two bf16, widened one after the other: bit for bit what [`avx2`] gives.
+/// `b` in cells of two bf16, widened one after the other: bit for bit what [`avx2`] gives.
 #[target_feature(enable = "avx2,fma")]
-pub(super) unsafe fn avx2_pairs<const R: usize, const W: usize, const S: usize>(
+pub(super) unsafe fn avx2_widening<const R: usize, const W: usize, const S: usize>(
     _rows: usize,
     k: usize,
     a: *const f32,
@@ -63,14 +63,14 @@ pub(super) unsafe fn avx2_pairs<const R: usize, const W: usize, const S: usize>(
 ) {
     use std::arch::x86_64::{
         _MM_HINT_T0, _mm_prefetch, _mm256_add_ps, _mm256_and_si256, _mm256_castsi256_ps, _mm256_fmadd_ps,
-        _mm256_loadu_ps, _mm256_loadu_si256, _mm256_set1_epi32, _mm256_setzero_ps, _mm256_slli_epi32,
-        _mm256_storeu_ps,
+        _mm256_loadu_ps, _mm256_loadu_si256, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps,
+        _mm256_slli_epi32, _mm256_storeu_ps,
     };
     let second = _mm256_set1_epi32(i32::MIN >> 15);
     for (panel, &b) in b[..W].iter().enumerate() {
         let mut sums = [[_mm256_setzero_ps(); 2]; R];
         for n in 0..k {
-            // SAFETY: the panels hold `k` groups, the caller's guarantee.
+            // SAFETY: the panels hold `k` groups, and `a` two values for each, the caller's guarantee.
             unsafe {
                 _mm_prefetch::<_MM_HINT_T0>(b.wrapping_add((n + ahead(R)) * NR).cast());
                 let b0 = _mm256_loadu_si256(b.add(n * NR).cast());
@@ -78,16 +78,14 @@ pub(super) unsafe fn avx2_pairs<const R: usize, const W: usize, const S: usize>(
                 let first0 = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(b0));
                 let first1 = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(b1));
                 for (r, sums) in sums.iter_mut().enumerate() {
-                    let a = _mm256_set1_epi32(a.add(place::<S, 6>(n, r)).cast::<i32>().read());
-                    let a = _mm256_castsi256_ps(_mm256_slli_epi32::<16>(a));
+                    let a = _mm256_set1_ps(a.add(place::<S, 6>(2 * n, r)).read());
                     sums[0] = _mm256_fmadd_ps(a, first0, sums[0]);
                     sums[1] = _mm256_fmadd_ps(a, first1, sums[1]);
                 }
                 let second0 = _mm256_castsi256_ps(_mm256_and_si256(b0, second));
                 let second1 = _mm256_castsi256_ps(_mm256_and_si256(b1, second));
                 for (r, sums) in sums.iter_mut().enumerate() {
-                    let a = _mm256_set1_epi32(a.add(place::<S, 6>(n, r)).cast::<i32>().read());
-                    let a = _mm256_castsi256_ps(_mm256_and_si256(a, second));
+                    let a = _mm256_set1_ps(a.add(place::<S, 6>(2 * n + 1, r)).read());
                     sums[0] = _mm256_fmadd_ps(a, second0, sums[0]);
                     sums[1] = _mm256_fmadd_ps(a, second1, sums[1]);
                 }

@@ -10,12 +10,12 @@ mod avx512;
 mod plain;
 
 #[cfg(target_arch = "x86_64")]
-use avx2::{avx2, avx2_pairs};
+use avx2::{avx2, avx2_widening};
 #[cfg(target_arch = "x86_64")]
-use avx512::{avx512, pairs};
-use plain::plain;
+use avx512::{avx512, avx512_widening, pairs};
 #[cfg(test)]
 use plain::plain_pairs;
+use plain::{plain, plain_widening};
 
 use super::{Matrix, amx};
 use crate::{
@@ -43,8 +43,8 @@ const fn place<const S: usize, const ROWS: usize>(n: usize, r: usize) -> usize {
 
 /// `c (+)= a · b` for one tile of so many rows and `W` panels.
 ///
-/// Callers guarantee: `a` holds a panel with `k` cells of each of the tile's rows in the kernel's layout, each of `b`'s first `W` panels
-/// `k` groups of [`NR`] cells, and `c` has a row of `W · NR` floats at each of the tile's row offsets `0, ldc, 2·ldc, …`.
+/// Callers guarantee: each of `b`'s first `W` panels holds `k` groups of [`NR`] cells, `a` a panel with as many values of each of the
+/// tile's rows as `k` such cells have, in the kernel's layout, and `c` has a row of `W · NR` floats at each of the tile's row offsets `0, ldc, 2·ldc, …`.
 pub(super) type Tile =
     unsafe fn(rows: usize, k: usize, a: *const f32, b: [*const f32; 2], c: *mut f32, ldc: usize, add: bool);
 
@@ -61,20 +61,21 @@ pub(super) enum Layout {
 
 /// How one instruction set multiplies packed panels of cells.
 ///
-/// A cell has the size of an f32 and holds [`Self::depth`] consecutive values of `k`: one f32, or two bf16 (the first in the
-/// low half).
+/// A cell has the size of an f32 and holds one or two consecutive values of `k`: one f32, or two bf16 (the first in the low half).
 #[derive(Debug)]
 pub(crate) struct Kernel {
     /// Rows of a packed panel of `a`.
     pub(crate) rows: usize,
-    /// Values of `k` in a cell: 1 (f32) or 2 (bf16).
+    /// Values of `k` in a cell of `a`: 1 (f32) or 2 (bf16).
     pub(crate) depth: usize,
+    /// The same of `b`; no fewer.
+    pub(crate) right_depth: usize,
     /// Of a packed panel of `a`.
     pub(super) layout: Layout,
     /// The longest run of products that is summed in registers: the panels of a run stay in the first caches.
     longest_run: usize,
-    /// What gives the same bits from cells of two bf16: for few rows, reading a weight as it is stored costs less than widening it first.
-    pub(super) few_rows: Option<&'static Self>,
+    /// What gives the same bits where `b` has cells of two bf16 and this wants f32: a stored weight is read as it is.
+    pub(super) widening: Option<&'static Self>,
     /// The same with [`Layout::Groups`], where this has [`Layout::Rows`].
     pub(super) grouped: Option<&'static Self>,
     /// By panels - 1 and rows - 1.
@@ -107,9 +108,14 @@ impl Kernel {
         self.tiles.len()
     }
 
-    /// Cells that hold `k` values.
+    /// Cells of `a` that hold `k` values, and what a last cell of `b` has beyond them.
     pub(crate) fn cells(&self, k: usize) -> usize {
-        k.div_ceil(self.depth)
+        self.right_cells(k) * (self.right_depth / self.depth)
+    }
+
+    /// Cells of `b` that hold `k` values.
+    pub(crate) fn right_cells(&self, k: usize) -> usize {
+        k.div_ceil(self.right_depth)
     }
 
     /// Products summed in registers before the sums are written: fixed by `k` alone, a multiple of 16.
@@ -154,7 +160,7 @@ macro_rules! rows {
 
 /// A kernel and its twin for columns.
 macro_rules! kernels {
-    ($(#[$meta:meta])* $name:ident, $grouped:ident: $tile:ident, $rows:tt rows, depth $depth:literal, panels $($width:literal)+, few rows $few:expr) => {
+    ($(#[$meta:meta])* $name:ident, $grouped:ident: $tile:ident, $rows:tt rows, depth $depth:literal by $right:literal, panels $($width:literal)+, widening $widening:expr) => {
         $(#[$meta])*
         pub(super) static $name: Kernel = Kernel {
             layout: Layout::Rows(RUN / $depth),
@@ -166,9 +172,10 @@ macro_rules! kernels {
         pub(super) static $grouped: Kernel = Kernel {
             rows: $rows,
             depth: $depth,
+            right_depth: $right,
             layout: Layout::Groups,
             longest_run: RUN,
-            few_rows: $few,
+            widening: $widening,
             grouped: None,
             tiles: &[$(rows!($tile, $width, 0, $rows)),+],
         };
@@ -178,30 +185,36 @@ macro_rules! kernels {
 /// The longest run of every kernel but AMX's.
 const RUN: usize = 384;
 
-kernels!(PLAIN, PLAIN_GROUPED: plain, 6 rows, depth 1, panels 1, few rows None);
+kernels!(PLAIN, PLAIN_GROUPED: plain, 6 rows, depth 1 by 1, panels 1, widening Some(&PLAIN_WIDENING));
+kernels!(PLAIN_WIDENING, PLAIN_WIDENING_GROUPED: plain_widening, 6 rows, depth 1 by 2, panels 1, widening None);
 kernels!(
     #[cfg(target_arch = "x86_64")]
-    AVX2, AVX2_GROUPED: avx2, 6 rows, depth 1, panels 1, few rows Some(&AVX2_PAIRS)
+    AVX2, AVX2_GROUPED: avx2, 6 rows, depth 1 by 1, panels 1, widening Some(&AVX2_WIDENING)
 );
 kernels!(
     #[cfg(target_arch = "x86_64")]
-    AVX2_PAIRS, AVX2_PAIRS_GROUPED: avx2_pairs, 6 rows, depth 2, panels 1, few rows None
+    AVX2_WIDENING, AVX2_WIDENING_GROUPED: avx2_widening, 6 rows, depth 1 by 2, panels 1, widening None
 );
 kernels!(
     #[cfg(target_arch = "x86_64")]
-    AVX512, AVX512_GROUPED: avx512, 12 rows, depth 1, panels 1 2, few rows None
+    AVX512, AVX512_GROUPED: avx512, 12 rows, depth 1 by 1, panels 1 2, widening Some(&AVX512_WIDENING)
 );
 kernels!(
     #[cfg(target_arch = "x86_64")]
-    AVX512_PAIRS, AVX512_PAIRS_GROUPED: pairs, 12 rows, depth 2, panels 1 2, few rows None
+    AVX512_WIDENING, AVX512_WIDENING_GROUPED: avx512_widening, 12 rows, depth 1 by 2, panels 1 2, widening None
+);
+kernels!(
+    #[cfg(target_arch = "x86_64")]
+    AVX512_PAIRS, AVX512_PAIRS_GROUPED: pairs, 12 rows, depth 2 by 2, panels 1 2, widening None
 );
 #[cfg(target_arch = "x86_64")]
 static AMX: Kernel = Kernel {
     rows: amx::ROWS,
     depth: 2,
+    right_depth: 2,
     layout: Layout::Blocks,
     longest_run: 768,
-    few_rows: None,
+    widening: None,
     grouped: None,
     tiles: &[&[amx::tile::<1> as Tile; amx::ROWS], &[amx::tile::<2> as Tile; amx::ROWS]],
 };
@@ -209,5 +222,5 @@ static AMX: Kernel = Kernel {
 // Pairs without the instructions for them: what carries cells of two bf16 is tested on every machine.
 kernels!(
     #[cfg(test)]
-    PLAIN_PAIRS, PLAIN_PAIRS_GROUPED: plain_pairs, 12 rows, depth 2, panels 1 2, few rows None
+    PLAIN_PAIRS, PLAIN_PAIRS_GROUPED: plain_pairs, 12 rows, depth 2 by 2, panels 1 2, widening None
 );

@@ -14,7 +14,7 @@ use super::{Gradients, Shared, with_vector};
 use crate::decoder::dropout::DropoutState;
 use crate::decoder::layer::{Layer, Sizes};
 use crate::decoder::linear::Linear;
-use crate::decoder::projection::Vector;
+use crate::decoder::projection::{Projection, Vector};
 use crate::error::Result;
 
 /// Rows of a block that goes through a layer by itself, at most: with their feed-forward part they fit a core's caches.
@@ -162,7 +162,7 @@ impl LayerRows<'_> {
     fn attending_by_blocks(&self, x_td: &[f32]) -> Result<[Vec<f32>; 3]> {
         let (d, query, key) = (self.width(), self.query_width(), self.sizes.kv_heads * self.sizes.head_dim);
         let count = x_td.len() / d;
-        by_blocks(count, [query, key, key], block_rows(count), |rows| {
+        by_blocks(count, [query, key, key], self.block_rows(count), |rows| {
             let x_td = &x_td[rows.start * d..rows.end * d];
             Ok(self.attending(&mut Linears::new(self, None), x_td, rows.start, false)?.qkv)
         })
@@ -171,7 +171,7 @@ impl LayerRows<'_> {
     /// The residual stream goes through the rest of the layer in its place.
     fn finish_by_blocks(&self, attended: &[f32], x_td: &mut [f32]) -> Result<()> {
         let (d, query) = (self.width(), self.query_width());
-        let block = block_rows(x_td.len() / d);
+        let block = self.block_rows(x_td.len() / d);
         in_pool(|| {
             let blocks = x_td.par_chunks_mut(block * d).zip(attended.par_chunks(block * query));
             blocks.try_for_each(|(x_td, attended)| {
@@ -180,6 +180,18 @@ impl LayerRows<'_> {
                 Ok(())
             })
         })
+    }
+
+    /// Rows of a block: whole tiles where there are several blocks, and as many blocks for one thread as for another. One for all rows
+    /// where weights are prepared for every product.
+    fn block_rows(&self, rows: usize) -> usize {
+        let threads = threads();
+        let in_place = self.layer.linears.iter().all(Projection::is_read_in_place);
+        if !in_place || rows < LEAST_ROWS * threads {
+            return rows.max(1);
+        }
+        let rounds = rows.div_ceil(BLOCK_ROWS * threads);
+        rows.div_ceil(rounds * threads).next_multiple_of(12)
     }
 
     /// Values of a row of the residual stream.
@@ -354,14 +366,4 @@ impl<'a> Linears<'a> {
         self.tapes[which as usize] = tape;
         Ok(y)
     }
-}
-
-/// Rows of a block: whole tiles of every kernel where there are several blocks, and as many blocks for one thread as for another.
-fn block_rows(rows: usize) -> usize {
-    let threads = threads();
-    if rows < LEAST_ROWS * threads {
-        return rows.max(1);
-    }
-    let rounds = rows.div_ceil(BLOCK_ROWS * threads);
-    rows.div_ceil(rounds * threads).next_multiple_of(12)
 }

@@ -83,6 +83,11 @@ impl Projection {
         matches!(self.weight, Weight::Trainable(_)) || (adapter && self.lora.is_some())
     }
 
+    /// Whether products read the weight as it is held, with nothing to prepare for each of them.
+    pub(super) fn is_read_in_place(&self) -> bool {
+        matches!(&self.weight, Weight::Frozen(frozen) if frozen.is_read_in_place())
+    }
+
     fn with_weight<R>(&self, f: impl FnOnce(WeightRows) -> anneal_kernels::Result<R>) -> Result<R> {
         match &self.weight {
             Weight::Trainable(var) => with_matrix(var, f),
