@@ -56,7 +56,7 @@ pub(crate) struct Buffer {
 pub(crate) fn scratch(len: usize) -> Buffer {
     let region = match len {
         0 => Region::default(),
-        1..=SMALL => OWN.with_borrow_mut(|own| own.pop()).unwrap_or_else(|| Region::new(SMALL)),
+        1..=SMALL => OWN.with_borrow_mut(Vec::pop).unwrap_or_else(|| Region::new(SMALL)),
         _ => large(len),
     };
     Buffer { region, len }

@@ -46,7 +46,7 @@ pub fn by_blocks<const N: usize, E: Send>(
     let block = block.max(1);
     let mut all = widths.map(|width| Vec::with_capacity(rows * width));
     let mut rooms: Vec<[&mut [MaybeUninit<f32>]; N]> = Vec::with_capacity(rows.div_ceil(block));
-    let mut left = all.each_mut().map(|values| values.spare_capacity_mut());
+    let mut left = all.each_mut().map(Vec::spare_capacity_mut);
     for from in (0..rows).step_by(block) {
         let count = block.min(rows - from);
         let mut widths = widths.iter();

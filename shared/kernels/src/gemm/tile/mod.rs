@@ -31,7 +31,7 @@ pub(crate) const MOST_ROWS: usize = amx::ROWS;
 /// How many groups of `b` before it is used a group is fetched into the first cache: tiles of few rows wait for memory more than they
 /// compute, the others have it in the second cache.
 const fn ahead(rows: usize) -> usize {
-    if rows <= 6 { 48 } else { 12 }
+    if rows <= 6 { 48 } else { 32 }
 }
 
 /// Where cell `n` of row `r` of a packed panel of `a` is: `S` is how far its rows lie apart, 0 for groups of `ROWS` ([`Layout`]).
