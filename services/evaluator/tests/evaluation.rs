@@ -26,6 +26,7 @@ fn results_and_samples_have_the_harness_s_shape() {
     assert_eq!(ran.ending, ExitKind::Done, "{:#?}", ran.lines);
     assert_eq!(ran.result()["samples"], 10);
     let results = place.json("out/results.json");
+    assert_eq!(results["model_name"], json!(place.path("model")));
     let scores = &results["results"]["custom_multiple_choice"];
     assert!(scores["acc,none"].is_f64() && scores["acc_stderr,none"].is_f64(), "{scores}");
     assert_eq!(results["n-samples"]["custom_multiple_choice"], json!({"original": 12, "effective": 10}));
@@ -232,6 +233,19 @@ fn one_benchmark_on_two_datasets_under_two_names() {
     assert_eq!(counts["custom_multiple_choice"]["effective"], 3);
     assert_eq!(counts["mine"]["effective"], 5);
     assert_eq!(place.samples("out/samples_mine.jsonl").len(), 5);
+}
+
+#[test]
+fn results_call_the_model_by_its_name() {
+    let place = Place::new();
+    let ran = place.run(custom(&place, 3, json!({})), "out", json!({"model_name": "team/tiny"}));
+    assert_eq!(ran.ending, ExitKind::Done, "{:#?}", ran.lines);
+    let results = place.json("out/results.json");
+    assert_eq!(
+        (&results["model_name"], &results["model_name_sanitized"]),
+        (&json!("team/tiny"), &json!("team_tiny"))
+    );
+    assert_eq!(results["config"]["model_args"]["pretrained"], "team/tiny");
 }
 
 #[test]

@@ -157,8 +157,9 @@ fn header(spec: &EvaluatorSpec, model: &Model, digest: &str, plan: &Plan) -> Map
 }
 
 fn facts(spec: &EvaluatorSpec, model: &Model, digest: &str, date: f64, started: Instant) -> RunFacts {
-    let name = serde_json::to_value(&spec.model).unwrap_or_default();
-    let name = name.as_str().map_or_else(|| name.to_string(), str::to_owned);
+    let given = serde_json::to_value(&spec.model).unwrap_or_default();
+    let given = || given.as_str().map_or_else(|| given.to_string(), str::to_owned);
+    let name = spec.model_name.clone().unwrap_or_else(given);
     let config = json!({
         "model": model.backend, "model_args": {"pretrained": name, "dtype": spec.precision}, "model_dtype": spec.precision,
         "model_sha": digest, "batch_size": spec.batch_tokens, "batch_sizes": [], "device": spec.device, "use_cache": null,

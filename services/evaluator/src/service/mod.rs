@@ -85,6 +85,9 @@ fn write(spec: &EvaluationSpec, folders: &Folders, facts: &Map<String, Value>) -
     let text = |path: &Path| path.to_string_lossy().into_owned();
     let engine = EvaluatorSpec {
         model,
+        model_name: Some(
+            spec.checkpoint.map_or_else(|| spec.model.to_string(), |checkpoint| checkpoint.to_string()),
+        ),
         backend: Backend::Auto,
         device: "auto".to_owned(),
         precision: "fp32".to_owned(),

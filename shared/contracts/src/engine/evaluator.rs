@@ -16,6 +16,9 @@ use super::ModelInput;
 pub struct EvaluatorSpec {
     /// The model to score.
     pub model: ModelInput,
+    /// What the results call it; `model` when absent.
+    #[serde(default)]
+    pub model_name: Option<String>,
     /// What computes the log-probabilities.
     #[serde(default)]
     pub backend: Backend,
