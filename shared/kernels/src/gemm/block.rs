@@ -94,15 +94,8 @@ impl BlockProduct<'_> {
                     let c = c.as_mut_ptr().add(row * stride + panel * NR);
                     let first = b.as_ptr().add(panel * b_stride);
                     let second = if width == 2 { first.add(b_stride) } else { first };
-                    tile(
-                        height,
-                        k,
-                        a.as_ptr().add(row / kernel.rows * left_panel),
-                        [first, second],
-                        c,
-                        stride,
-                        add,
-                    );
+                    let a = a.as_ptr().add(row / kernel.rows * left_panel);
+                    tile(height, k, a, [first, second], c, stride, add);
                 }
             }
         }

@@ -102,6 +102,7 @@ impl LayerRows<'_> {
             self.finish_by_blocks(&attended, &mut x_td)?;
             return Ok((x_td, None));
         }
+        debug_assert!(!matches!(want, Want::Rows(_)), "rows are picked where nothing is trained");
         let mut linears = Linears::new(self, train);
         let Attending { qkv: [q, k, v], raw: [raw_q, raw_k] } =
             self.attending(&mut linears, &x_td, 0, keep)?;
