@@ -90,7 +90,7 @@ impl FrozenLinear {
     pub fn is_read_in_place(&self) -> bool {
         match &self.inner {
             Inner::Device(_) => false,
-            Inner::Cpu(weight) => [1, 2].iter().any(|&depth| weight.ready(0, depth).is_some()),
+            Inner::Cpu(weight) => weight.is_read_in_place(),
         }
     }
 

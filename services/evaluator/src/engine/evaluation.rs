@@ -157,9 +157,9 @@ fn header(spec: &EvaluatorSpec, model: &Model, digest: &str, plan: &Plan) -> Map
 }
 
 fn facts(spec: &EvaluatorSpec, model: &Model, digest: &str, date: f64, started: Instant) -> RunFacts {
-    let given = serde_json::to_value(&spec.model).unwrap_or_default();
-    let given = || given.as_str().map_or_else(|| given.to_string(), str::to_owned);
-    let name = spec.model_name.clone().unwrap_or_else(given);
+    let model_input = serde_json::to_value(&spec.model).unwrap_or_default();
+    let path = || model_input.as_str().map_or_else(|| model_input.to_string(), str::to_owned);
+    let name = spec.model_name.clone().unwrap_or_else(path);
     let config = json!({
         "model": model.backend, "model_args": {"pretrained": name, "dtype": spec.precision}, "model_dtype": spec.precision,
         "model_sha": digest, "batch_size": spec.batch_tokens, "batch_sizes": [], "device": spec.device, "use_cache": null,

@@ -149,6 +149,7 @@ mod tests {
         let written = write(&spec, &folders, facts.as_object().unwrap()).unwrap();
         assert_eq!(written["leak_check"], json!([{"name": "ds-1 v2", "path": "/in/training.0"}]));
         assert_eq!(written["model"], json!({"base": "/in/model", "adapter": "/in/adapter"}));
+        assert_eq!(written["model_name"], "model-00000000000000000000000000000001");
         assert_eq!(written["tasks"][0]["dataset"], "/in/dataset.0");
         assert_eq!(written["tasks"][0]["limit"], 5);
         assert_eq!(
@@ -163,5 +164,11 @@ mod tests {
         assert_eq!(written["checkpoint_dir"], "/out/checkpoints");
         assert_eq!(written["output_dir"], "/out/results", "checkpoints are not published");
         serde_json::from_value::<EvaluatorSpec>(written).unwrap();
+        let of_checkpoint = EvaluationSpec {
+            checkpoint: Some("ckpt-00000000000000000000000000000005".parse().unwrap()),
+            ..spec
+        };
+        let written = write(&of_checkpoint, &folders, facts.as_object().unwrap()).unwrap();
+        assert_eq!(written["model_name"], "ckpt-00000000000000000000000000000005");
     }
 }

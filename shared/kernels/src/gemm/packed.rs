@@ -100,6 +100,11 @@ impl PackedWeight {
         values
     }
 
+    /// Whether every kernel reads the values as they are stored.
+    pub(crate) fn is_read_in_place(&self) -> bool {
+        !matches!(self.values, Values::F16(_))
+    }
+
     /// Outputs and inputs.
     pub(crate) fn dims(&self) -> (usize, usize) {
         (self.o, self.i)

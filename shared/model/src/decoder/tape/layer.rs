@@ -21,6 +21,8 @@ use crate::error::Result;
 const BLOCK_ROWS: usize = 192;
 /// And at least: a weight is read for each block.
 const LEAST_ROWS: usize = 64;
+/// Rows of a product's tile where there are vectors of 16, and two tiles' where there are shorter ones.
+const TILE_ROWS: usize = 12;
 
 /// What a layer's backward pass needs; letters as in the crate's legend.
 #[derive(Debug)]
@@ -192,7 +194,7 @@ impl LayerRows<'_> {
             return rows.max(1);
         }
         let rounds = rows.div_ceil(BLOCK_ROWS * threads);
-        rows.div_ceil(rounds * threads).next_multiple_of(12)
+        rows.div_ceil(rounds * threads).next_multiple_of(TILE_ROWS)
     }
 
     /// Values of a row of the residual stream.
