@@ -32,6 +32,7 @@ fn again(place: &Place, fields: &str, output: &str, task: Value) -> Ran {
 fn first(place: &Place) {
     let ran = run(place, &format!("{TASK}{EXACT}"), "first", json!({}), json!({}));
     assert_eq!(ran.ending, ExitKind::Done, "{:#?}", ran.lines);
+    assert_eq!(ran.stages(), ["open_model", "load_weights", "answers", "results"]);
     let mut journal = place.samples(&format!("first/{JOURNAL}"));
     for line in &mut journal[1..] {
         line["responses"] = json!([[{"text": "I think it is 42."}]]);
@@ -45,6 +46,7 @@ fn other_filters_and_metrics_read_the_same_answers() {
     first(&place);
     let ran = again(&place, &format!("{TASK}{EXACT}"), "same", json!({}));
     assert_eq!(ran.result()["scores"]["answers"]["exact_match,none"], 0.0);
+    assert_eq!(ran.stages(), ["open_model", "answers", "results"], "weights are not needed");
     let filters = "filter_list: [{name: number, filter: [{function: regex, regex_pattern: '([0-9]+)'}, {function: take_first}]}]\n\
         metric_list: [{metric: exact_match}, {metric: token_f1}]\n";
     let ran = again(&place, &format!("{TASK}{filters}"), "other", json!({}));

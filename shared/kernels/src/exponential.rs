@@ -1,7 +1,8 @@
 //! The exponential function in operations that vectorise: the same bits for an element wherever it stands.
 
 /// `e^x` within 2 units in the last place; exactly 0 below -87.3, no greater than `e^88`; NaN stays NaN.
-/// Range reduction and polynomial of the Cephes library (`expf`).
+/// Range reduction and polynomial of the Cephes library (`expf`), in fused multiply-adds: where a processor has none they are computed
+/// to the same bits, slowly.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "must take on its caller's instruction set")]
 #[allow(clippy::manual_clamp, reason = "clamp has an assertion that keeps the loop from being vectorised")]
@@ -17,14 +18,14 @@ pub(crate) fn exp(x: f32) -> f32 {
     } else {
         x
     };
-    let shifted = clamped * std::f32::consts::LOG2_E + SHIFT;
+    let shifted = clamped.mul_add(std::f32::consts::LOG2_E, SHIFT);
     let whole = shifted - SHIFT;
-    let r = (clamped - whole * 0.693_359_4) + whole * 2.121_944_4e-4;
-    let mut p = 1.987_569_1e-4;
+    let r = whole.mul_add(2.121_944_4e-4, whole.mul_add(-0.693_359_4, clamped));
+    let mut p = 1.987_569_1e-4_f32;
     for coefficient in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
-        p = p * r + coefficient;
+        p = p.mul_add(r, coefficient);
     }
-    let y = p * (r * r) + r + 1.0;
+    let y = p.mul_add(r * r, r) + 1.0;
     let power = shifted.to_bits().wrapping_sub(SHIFT.to_bits()).wrapping_add(127) << 23;
     if x < LOWEST { 0.0 } else { y * f32::from_bits(power) }
 }

@@ -126,7 +126,7 @@ fn named(name: &str) -> Option<Isa> {
 }
 
 /// Defines a function three times, for the baseline, with AVX2 and with AVX-512 enabled, and picks at run time. The body is plain
-/// Rust that the compiler vectorises; it never fuses a multiply with an add, so all versions give the same bits.
+/// Rust that the compiler vectorises; it fuses a multiply with an add only where `mul_add` says so, so all versions give the same bits.
 macro_rules! vectorized {
     ($(#[$meta:meta])* $vis:vis fn $name:ident $(<const $c:ident: $cty:ty>)? ($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
         $(#[$meta])*

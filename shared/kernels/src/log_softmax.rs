@@ -27,7 +27,7 @@ impl Part {
     /// Reads logits that begin at place `first` of their row.
     pub(crate) fn of(logits: &[f32], first: usize) -> Self {
         let max = maximum(logits);
-        let best = logits.iter().position(|&logit| logit >= max).map(|n| first + n);
+        let best = first_from(logits, max).map(|n| first + n);
         let below = if max == f32::NEG_INFINITY { 0.0 } else { max };
         Self { max, best, sum: sum_of_exponentials(logits, below) }
     }
@@ -76,6 +76,15 @@ vectorized! {
             }
         }
         lanes.iter().chain(rest).copied().fold(f32::NEG_INFINITY, f32::max)
+    }
+}
+
+vectorized! {
+    /// The first place of a value that is `least` or greater.
+    fn first_from(xs: &[f32], least: f32) -> Option<usize> {
+        let reaches = |block: &[f32]| block.iter().fold(false, |any, &x| any | (x >= least));
+        let block = xs.chunks(64).position(reaches)?;
+        xs[block * 64..].iter().position(|&x| x >= least).map(|n| block * 64 + n)
     }
 }
 

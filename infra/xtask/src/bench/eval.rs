@@ -1,5 +1,6 @@
 //! `cargo xtask bench eval -- --python P --peers DIR --data DIR --model DIR`: the engine and lm-evaluation-harness in turn on the same
-//! samples of the same task, in the same precision, from the opened model to the aggregated scores.
+//! samples of the same task, in the same precision, from the loaded model to the aggregated scores: on both sides all but the start of the
+//! program and the loading of weights, which the engine does only when it knows that there is something to score.
 //!
 //! The peer is `run_eval.py` of the folder `--peers`; `--data` is what its `prepare_data.py` wrote.
 
@@ -86,13 +87,19 @@ fn ours(engines: &Path, arguments: &Arguments, task: &str, folder: &Path) -> Res
     let path = folder.join("spec.json");
     fs::write(&path, spec.to_string())?;
     let lines = timed_lines(Command::new(engines.join("anneal-evaluator")).arg("run").arg(&path))?;
-    let opened = |(_, line): &&(f64, Value)| {
-        line["type"] == "stage" && line["name"] == "open_model" && line["state"] == "finished"
-    };
-    let from = lines.iter().find(opened).context("the engine did not open its model")?.0;
+    let from = at(&lines, "open_model", "finished")?;
+    let weights = at(&lines, "load_weights", "finished")? - at(&lines, "load_weights", "started")?;
     let (to, result) = lines.last().context("the engine printed nothing")?;
     let peak = result["peak_rss_bytes"].as_f64().context("no peak_rss_bytes")?;
-    Ok(figures(arguments.limit as f64 / (to - from), peak / 1e6))
+    Ok(figures(arguments.limit as f64 / (to - from - weights), peak / 1e6))
+}
+
+/// When a stage of the engine reached a state.
+fn at(lines: &[(f64, Value)], stage: &str, state: &str) -> Result<f64> {
+    let said = |(_, line): &&(f64, Value)| {
+        line["type"] == "stage" && line["name"] == stage && line["state"] == state
+    };
+    Ok(lines.iter().find(said).with_context(|| format!("the engine's stage {stage} was never {state}"))?.0)
 }
 
 fn peer(arguments: &Arguments, task: &str, folder: &Path) -> Result<Vec<Figure>> {

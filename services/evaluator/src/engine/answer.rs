@@ -39,6 +39,9 @@ pub(super) fn answer(
     }
     let mut pending = encode(model, &open, &mut rows.bad);
     rows.tolerate(task, "", run.output)?;
+    if !pending.is_empty() && !model.is_loaded() {
+        run.output.stage("load_weights", |_| model.scorer().map(drop))?;
+    }
     // Longest first: the peak of memory comes at once, and a batch's rows are alike.
     pending.sort_by_key(|row| (std::cmp::Reverse(row.work()), row.asked.doc.row));
     let work = pending.iter().map(Pending::work).sum();

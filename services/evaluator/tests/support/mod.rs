@@ -34,6 +34,12 @@ impl Ran {
         last
     }
 
+    /// The stages that ended well, in order.
+    pub fn stages(&self) -> Vec<&str> {
+        let ended = self.lines.iter().filter(|line| line["type"] == "stage" && line["state"] == "finished");
+        ended.map(|line| line["name"].as_str().unwrap()).collect()
+    }
+
     pub fn logs(&self) -> String {
         let logs = self.lines.iter().filter(|line| line["type"] == "log");
         logs.map(|line| line["message"].as_str().unwrap().to_owned() + "\n").collect()

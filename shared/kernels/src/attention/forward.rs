@@ -161,7 +161,9 @@ fn row_block(s: &Sequence, heads: Heads, numerics: Numerics, task: &Task) -> Blo
         }
         running.weigh(&mut scores, &limits[..rows], numerics.scale);
         for (out, kept) in out.chunks_mut(c).zip(running.kept) {
-            rescale_row(out, kept);
+            if from > 0 && kept != 1.0 {
+                rescale_row(out, kept);
+            }
         }
         let p = Matrix { data: scores.0.as_flattened(), rows, cols: held, row_stride: KEYS, col_stride: 1 };
         let weights = LeftBlock::pack(p, inner);

@@ -27,7 +27,7 @@ impl Running {
     }
 
     /// Turns the scores of `limits.len()` queries over the next block into weights `exp(scale · score - max)`, 0 from each query's
-    /// limit on.
+    /// limit on. `scale` is above 0.
     pub(super) fn weigh(&mut self, scores: &mut Scores, limits: &[usize], scale: f32) {
         weigh(scores, limits, scale, self);
     }
@@ -41,9 +41,6 @@ vectorized! {
     fn weigh(scores: &mut Scores, limits: &[usize], scale: f32, running: &mut Running) {
         let Running { maxima, sums, kept } = running;
         for ((row, &limit), (max, kept)) in scores.0.iter_mut().zip(limits).zip(maxima.iter_mut().zip(kept.iter_mut())) {
-            for x in row.iter_mut() {
-                *x *= scale;
-            }
             row[limit.min(KEYS)..].fill(f32::NEG_INFINITY);
             let mut lanes = [f32::NEG_INFINITY; LANES];
             for block in row.as_chunks::<LANES>().0 {
@@ -58,7 +55,7 @@ vectorized! {
                 }
             }
             // Until all are known, the difference to the maximum before.
-            let highest = max.max(lanes[0]);
+            let highest = max.max(lanes[0] * scale);
             *kept = *max - highest;
             *max = highest;
         }
@@ -71,7 +68,7 @@ vectorized! {
             let mut lanes = [0.0_f32; LANES];
             for row in row.as_chunks_mut::<LANES>().0 {
                 for (lane, x) in lanes.iter_mut().zip(row) {
-                    *x = exp(*x - *max);
+                    *x = exp(x.mul_add(scale, -*max));
                     *lane += *x;
                 }
             }
@@ -100,7 +97,7 @@ vectorized! {
     /// `ds = scale · p · (dp - delta)` in place of `dp`; both 0 from `limit` on.
     pub(super) fn score_gradients(scores: &mut [f32; KEYS], dp: &mut [f32; KEYS], limit: usize, scale: f32, log_sum: f32, delta: f32) {
         for (score, dp) in scores.iter_mut().zip(dp.iter_mut()) {
-            let p = exp(*score * scale - log_sum);
+            let p = exp(score.mul_add(scale, -log_sum));
             *score = p;
             *dp = (*dp - delta) * p * scale;
         }

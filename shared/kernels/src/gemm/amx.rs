@@ -21,7 +21,10 @@ mod x86_64 {
     use std::{arch::asm, cell::Cell};
 
     use super::ROWS;
-    use crate::{bf16_cells::join_neighbours, gemm::tile::NR};
+    use crate::{
+        bf16_cells::join_neighbours,
+        gemm::tile::{NR, Store},
+    };
 
     /// Cells of a block of either operand.
     const BLOCK: usize = ROWS * NR;
@@ -64,7 +67,7 @@ mod x86_64 {
         b: [*const f32; 2],
         c: *mut f32,
         ldc: usize,
-        add: bool,
+        Store { add, .. }: Store,
     ) {
         shape();
         // SAFETY: the caller's guarantee is that of all of these; `space` has 32 rows.

@@ -3,7 +3,7 @@
 use super::{
     Matrix, Panels as _, Strided,
     pack::pack_left,
-    tile::{Kernel, NR},
+    tile::{Kernel, NR, Store},
 };
 use crate::{
     Compute,
@@ -95,7 +95,7 @@ impl BlockProduct<'_> {
                     let first = b.as_ptr().add(panel * b_stride);
                     let second = if width == 2 { first.add(b_stride) } else { first };
                     let a = a.as_ptr().add(row / kernel.rows * left_panel);
-                    tile(height, k, a, [first, second], c, stride, add);
+                    tile(height, k, a, [first, second], c, stride, Store { add, round: false });
                 }
             }
         }

@@ -1,6 +1,9 @@
 //! The product beside f64, and the order of its sums.
 
-use super::{tile::MOST_ROWS, *};
+use super::{
+    tile::{MOST_ROWS, Store},
+    *,
+};
 use crate::isa::{Isa, best_isa};
 
 fn values(n: usize, seed: u64) -> Vec<f32> {
@@ -235,13 +238,22 @@ fn every_tile_of_every_instruction_set_agrees_with_plain_sums() {
         pack::pack_left(kernel, Matrix::new(&a, kernel.rows, K), operands, 0, 0..K, &mut left);
         for panels in 1..=kernel.panels() {
             for rows in 1..=kernel.rows {
-                let mut c = vec![1.0_f32; MOST_ROWS * 2 * NR];
                 let pointers = right.each_ref().map(Vec::as_ptr);
-                #[allow(unsafe_code, reason = "the tile kernels take pointers")]
-                // SAFETY: the panels hold `cells` groups, `c` the largest tile.
-                unsafe {
-                    let tile = kernel.tile(rows, panels);
-                    tile(rows, cells, left.as_ptr(), pointers, c.as_mut_ptr(), 2 * NR, true);
+                let stored = |store: Store| {
+                    let mut c = vec![1.0_f32; MOST_ROWS * 2 * NR];
+                    #[allow(unsafe_code, reason = "the tile kernels take pointers")]
+                    // SAFETY: the panels hold `cells` groups, `c` the largest tile.
+                    unsafe {
+                        let tile = kernel.tile(rows, panels);
+                        tile(rows, cells, left.as_ptr(), pointers, c.as_mut_ptr(), 2 * NR, store);
+                    }
+                    c
+                };
+                let c = stored(Store { add: true, round: false });
+                for add in [true, false].into_iter().filter(|_| kernel.rounds) {
+                    let mut want = stored(Store { add, round: false });
+                    Compute::Bf16.round_slice(&mut want);
+                    assert_eq!(stored(Store { add, round: true }), want, "{kernel:?}, {rows} rows");
                 }
                 for (at, &got) in c.iter().enumerate() {
                     let (r, column) = (at / (2 * NR), at % (2 * NR));

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::{
     BLOCK_FLOATS, Product, pack,
-    tile::{Kernel, MOST_ROWS, NR},
+    tile::{Kernel, MOST_ROWS, NR, Store},
 };
 use crate::{
     Compute,
@@ -176,6 +176,7 @@ impl Work<'_> {
         let width = (panels.len() * NR).min(n - column);
         let add = self.target.add || run.start > 0;
         let done = run.end == self.product.b.k();
+        let store = Store { add, round: done && kernel.rounds && self.product.round == Compute::Bf16 };
         let (cells, runs) = (kernel.right_cells(run.len()), left.deep.len().div_ceil(self.kc));
         assert!(rights[..panels.len()].iter().all(|right| right.len() >= cells * NR) && column < n);
         let rights = rights.map(<[f32]>::as_ptr);
@@ -192,7 +193,7 @@ impl Work<'_> {
             unsafe {
                 let c = self.target.c.add(row * stride + column - self.target.origin);
                 if width == panels.len() * NR {
-                    tile(height, cells, a.as_ptr(), rights, c, stride, add);
+                    tile(height, cells, a.as_ptr(), rights, c, stride, store);
                 } else {
                     let mut edge = [0.0_f32; MOST_ROWS * 2 * NR];
                     if add {
@@ -200,12 +201,12 @@ impl Work<'_> {
                             std::ptr::copy_nonoverlapping(c.add(r * stride), row.as_mut_ptr(), width);
                         }
                     }
-                    tile(height, cells, a.as_ptr(), rights, edge.as_mut_ptr(), 2 * NR, add);
+                    tile(height, cells, a.as_ptr(), rights, edge.as_mut_ptr(), 2 * NR, store);
                     for (r, row) in edge.chunks(2 * NR).enumerate().take(height) {
                         std::ptr::copy_nonoverlapping(row.as_ptr(), c.add(r * stride), width);
                     }
                 }
-                if done {
+                if done && !store.round {
                     Finished { c, stride, height, width }.round(self.product.round);
                 }
             }

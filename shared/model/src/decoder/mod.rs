@@ -188,6 +188,14 @@ impl Decoder {
         Ok(self.packed_head()?.forward(h_td)?)
     }
 
+    /// Prepares the output matrix now, which the first logits would do otherwise. Nothing where it is trained.
+    pub fn prepare_output(&self) -> Result<()> {
+        if self.model.head_var().is_none() {
+            self.packed_head()?;
+        }
+        Ok(())
+    }
+
     /// The output matrix as products read it, when it is not trained.
     fn packed_head(&self) -> Result<&FrozenLinear> {
         if let Some(head) = self.model.packed_head.get() {

@@ -131,6 +131,11 @@ impl Model {
         })
     }
 
+    /// Whether the weights are there.
+    pub fn is_loaded(&self) -> bool {
+        self.scorer.is_some()
+    }
+
     /// The model at work; its weights are loaded the first time.
     ///
     /// # Panics
@@ -152,7 +157,12 @@ impl Model {
                     device: device.clone(),
                     ..LoadOptions::default()
                 };
-                let decoder = anneal_kernels::in_pool(|| Decoder::load(source, &options)).map_err(failed)?;
+                let load = || {
+                    let decoder = Decoder::load(source, &options)?;
+                    decoder.prepare_output()?;
+                    Ok::<_, anneal_model::Error>(decoder)
+                };
+                let decoder = anneal_kernels::in_pool(load).map_err(failed)?;
                 Ok(Box::new(Candle::new(decoder, tokenizer, self.batch_tokens)))
             }
             Weights::Compiled { folder, eos_ids, threads } => {

@@ -1,7 +1,7 @@
 //! Tiles of AVX2 and FMA.
 #![allow(unsafe_code, reason = "vector loads and stores through pointers")]
 
-use super::{NR, ahead, place};
+use super::{NR, Store, ahead, place};
 
 /// Writes or adds finished sums to a panel's columns of the tile's rows, which are the caller's guarantee.
 macro_rules! store256 {
@@ -27,7 +27,7 @@ pub(super) unsafe fn avx2<const R: usize, const W: usize, const S: usize>(
     b: [*const f32; 2],
     c: *mut f32,
     ldc: usize,
-    add: bool,
+    Store { add, .. }: Store,
 ) {
     use std::arch::x86_64::{
         _mm256_add_ps, _mm256_fmadd_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_setzero_ps, _mm256_storeu_ps,
@@ -59,7 +59,7 @@ pub(super) unsafe fn avx2_widening<const R: usize, const W: usize, const S: usiz
     b: [*const f32; 2],
     c: *mut f32,
     ldc: usize,
-    add: bool,
+    Store { add, .. }: Store,
 ) {
     use std::arch::x86_64::{
         _MM_HINT_T0, _mm_prefetch, _mm256_add_ps, _mm256_and_si256, _mm256_castsi256_ps, _mm256_fmadd_ps,

@@ -1,7 +1,7 @@
 //! Tiles of AVX-512, and of its bf16 products.
 #![allow(unsafe_code, reason = "vector loads and stores through pointers")]
 
-use super::{NR, ahead, place};
+use super::{NR, Store, ahead, place};
 
 /// Writes or adds finished sums to the tile's rows, which are the caller's guarantee.
 macro_rules! store512 {
@@ -27,7 +27,7 @@ pub(super) unsafe fn avx512<const R: usize, const W: usize, const S: usize>(
     b: [*const f32; 2],
     c: *mut f32,
     ldc: usize,
-    add: bool,
+    Store { add, .. }: Store,
 ) {
     use std::arch::x86_64::{
         _MM_HINT_T0, _mm_prefetch, _mm512_add_ps, _mm512_fmadd_ps, _mm512_loadu_ps, _mm512_set1_ps,
@@ -62,7 +62,7 @@ pub(super) unsafe fn avx512_widening<const R: usize, const W: usize, const S: us
     b: [*const f32; 2],
     c: *mut f32,
     ldc: usize,
-    add: bool,
+    Store { add, .. }: Store,
 ) {
     use std::arch::x86_64::{
         _MM_HINT_T0, _mm_prefetch, _mm512_add_ps, _mm512_and_si512, _mm512_castsi512_ps, _mm512_fmadd_ps,
@@ -107,12 +107,14 @@ pub(super) unsafe fn pairs<const R: usize, const W: usize, const S: usize>(
     b: [*const f32; 2],
     c: *mut f32,
     ldc: usize,
-    add: bool,
+    Store { add, round }: Store,
 ) {
     use std::{
         arch::x86_64::{
-            __m512bh, __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_add_ps, _mm512_dpbf16_ps, _mm512_loadu_ps,
-            _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_storeu_ps,
+            __m256bh, __m256i, __m512bh, __m512i, _MM_HINT_T0, _mm_prefetch, _mm512_add_ps,
+            _mm512_castsi512_ps, _mm512_cvtepu16_epi32, _mm512_cvtneps_pbh, _mm512_dpbf16_ps,
+            _mm512_loadu_ps, _mm512_loadu_si512, _mm512_set1_epi32, _mm512_setzero_ps, _mm512_slli_epi32,
+            _mm512_storeu_ps,
         },
         mem::transmute,
     };
@@ -137,5 +139,20 @@ pub(super) unsafe fn pairs<const R: usize, const W: usize, const S: usize>(
             }
         }
     }
+    if round {
+        for (r, sums) in sums.iter_mut().enumerate() {
+            for (w, sum) in sums.iter_mut().enumerate() {
+                // SAFETY: row `r` of the tile has `W · NR` floats, the caller's guarantee; the vector types are 32 bytes of plain bits.
+                unsafe {
+                    if add {
+                        *sum = _mm512_add_ps(_mm512_loadu_ps(c.add(r * ldc + w * NR)), *sum);
+                    }
+                    let rounded = transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(*sum));
+                    *sum = _mm512_castsi512_ps(_mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(rounded)));
+                }
+            }
+        }
+    }
+    let add = add && !round;
     store512!(sums, c, ldc, add);
 }

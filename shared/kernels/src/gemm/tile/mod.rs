@@ -41,12 +41,28 @@ const fn place<const S: usize, const ROWS: usize>(n: usize, r: usize) -> usize {
     if S == 0 { n * ROWS + r } else { r * S + n }
 }
 
-/// `c (+)= a · b` for one tile of so many rows and `W` panels.
+/// `c (+)= a · b` for one tile of so many rows and `W` panels; the sums go where `store` says.
 ///
 /// Callers guarantee: each of `b`'s first `W` panels holds `k` groups of [`NR`] cells, `a` a panel with as many values of each of the
 /// tile's rows as `k` such cells have, in the kernel's layout, and `c` has a row of `W · NR` floats at each of the tile's row offsets `0, ldc, 2·ldc, …`.
-pub(super) type Tile =
-    unsafe fn(rows: usize, k: usize, a: *const f32, b: [*const f32; 2], c: *mut f32, ldc: usize, add: bool);
+pub(super) type Tile = unsafe fn(
+    rows: usize,
+    k: usize,
+    a: *const f32,
+    b: [*const f32; 2],
+    c: *mut f32,
+    ldc: usize,
+    store: Store,
+);
+
+/// What becomes of a tile's sums.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Store {
+    /// They are added to what is there.
+    pub(super) add: bool,
+    /// Then rounded to bf16, where the kernel [rounds](Kernel::rounds); denormals become 0.
+    pub(super) round: bool,
+}
 
 /// How the cells of a packed panel of `a` lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +90,8 @@ pub(crate) struct Kernel {
     pub(super) layout: Layout,
     /// The longest run of products that is summed in registers: the panels of a run stay in the first caches.
     longest_run: usize,
+    /// Whether its tiles round what they store.
+    pub(super) rounds: bool,
     /// What gives the same bits where `b` has cells of two bf16 and this wants f32: a stored weight is read as it is.
     pub(super) widening: Option<&'static Self>,
     /// The same with [`Layout::Groups`], where this has [`Layout::Rows`].
@@ -160,7 +178,7 @@ macro_rules! rows {
 
 /// A kernel and its twin for columns.
 macro_rules! kernels {
-    ($(#[$meta:meta])* $name:ident, $grouped:ident: $tile:ident, $rows:tt rows, depth $depth:literal by $right:literal, panels $($width:literal)+, widening $widening:expr) => {
+    ($(#[$meta:meta])* $name:ident, $grouped:ident: $tile:ident, $rows:tt rows, depth $depth:literal by $right:literal, panels $($width:literal)+, rounds $rounds:literal, widening $widening:expr) => {
         $(#[$meta])*
         pub(super) static $name: Kernel = Kernel {
             layout: Layout::Rows(RUN / $depth),
@@ -175,6 +193,7 @@ macro_rules! kernels {
             right_depth: $right,
             layout: Layout::Groups,
             longest_run: RUN,
+            rounds: $rounds,
             widening: $widening,
             grouped: None,
             tiles: &[$(rows!($tile, $width, 0, $rows)),+],
@@ -185,27 +204,27 @@ macro_rules! kernels {
 /// The longest run of every kernel but AMX's.
 const RUN: usize = 384;
 
-kernels!(PLAIN, PLAIN_GROUPED: plain, 6 rows, depth 1 by 1, panels 1, widening Some(&PLAIN_WIDENING));
-kernels!(PLAIN_WIDENING, PLAIN_WIDENING_GROUPED: plain_widening, 6 rows, depth 1 by 2, panels 1, widening None);
+kernels!(PLAIN, PLAIN_GROUPED: plain, 6 rows, depth 1 by 1, panels 1, rounds false, widening Some(&PLAIN_WIDENING));
+kernels!(PLAIN_WIDENING, PLAIN_WIDENING_GROUPED: plain_widening, 6 rows, depth 1 by 2, panels 1, rounds false, widening None);
 kernels!(
     #[cfg(target_arch = "x86_64")]
-    AVX2, AVX2_GROUPED: avx2, 6 rows, depth 1 by 1, panels 1, widening Some(&AVX2_WIDENING)
+    AVX2, AVX2_GROUPED: avx2, 6 rows, depth 1 by 1, panels 1, rounds false, widening Some(&AVX2_WIDENING)
 );
 kernels!(
     #[cfg(target_arch = "x86_64")]
-    AVX2_WIDENING, AVX2_WIDENING_GROUPED: avx2_widening, 6 rows, depth 1 by 2, panels 1, widening None
+    AVX2_WIDENING, AVX2_WIDENING_GROUPED: avx2_widening, 6 rows, depth 1 by 2, panels 1, rounds false, widening None
 );
 kernels!(
     #[cfg(target_arch = "x86_64")]
-    AVX512, AVX512_GROUPED: avx512, 12 rows, depth 1 by 1, panels 1 2, widening Some(&AVX512_WIDENING)
+    AVX512, AVX512_GROUPED: avx512, 12 rows, depth 1 by 1, panels 1 2, rounds false, widening Some(&AVX512_WIDENING)
 );
 kernels!(
     #[cfg(target_arch = "x86_64")]
-    AVX512_WIDENING, AVX512_WIDENING_GROUPED: avx512_widening, 12 rows, depth 1 by 2, panels 1 2, widening None
+    AVX512_WIDENING, AVX512_WIDENING_GROUPED: avx512_widening, 12 rows, depth 1 by 2, panels 1 2, rounds false, widening None
 );
 kernels!(
     #[cfg(target_arch = "x86_64")]
-    AVX512_PAIRS, AVX512_PAIRS_GROUPED: pairs, 12 rows, depth 2 by 2, panels 1 2, widening None
+    AVX512_PAIRS, AVX512_PAIRS_GROUPED: pairs, 12 rows, depth 2 by 2, panels 1 2, rounds true, widening None
 );
 #[cfg(target_arch = "x86_64")]
 static AMX: Kernel = Kernel {
@@ -214,6 +233,7 @@ static AMX: Kernel = Kernel {
     right_depth: 2,
     layout: Layout::Blocks,
     longest_run: 768,
+    rounds: false,
     widening: None,
     grouped: None,
     tiles: &[&[amx::tile::<1> as Tile; amx::ROWS], &[amx::tile::<2> as Tile; amx::ROWS]],
@@ -222,5 +242,5 @@ static AMX: Kernel = Kernel {
 // Pairs without the instructions for them: what carries cells of two bf16 is tested on every machine.
 kernels!(
     #[cfg(test)]
-    PLAIN_PAIRS, PLAIN_PAIRS_GROUPED: plain_pairs, 12 rows, depth 2 by 2, panels 1 2, widening None
+    PLAIN_PAIRS, PLAIN_PAIRS_GROUPED: plain_pairs, 12 rows, depth 2 by 2, panels 1 2, rounds false, widening None
 );

@@ -1,7 +1,7 @@
 //! Tiles in plain Rust.
 #![allow(unsafe_code, reason = "tiles take pointers")]
 
-use super::{NR, place};
+use super::{NR, Store, place};
 
 /// f32 cells.
 pub(super) unsafe fn plain<const R: usize, const W: usize, const S: usize>(
@@ -11,7 +11,7 @@ pub(super) unsafe fn plain<const R: usize, const W: usize, const S: usize>(
     b: [*const f32; 2],
     c: *mut f32,
     ldc: usize,
-    add: bool,
+    Store { add, .. }: Store,
 ) {
     for (panel, &b) in b[..W].iter().enumerate() {
         // SAFETY: the panel holds `k` groups, the caller's guarantee.
@@ -39,7 +39,7 @@ pub(super) unsafe fn plain_widening<const R: usize, const W: usize, const S: usi
     b: [*const f32; 2],
     c: *mut f32,
     ldc: usize,
-    add: bool,
+    Store { add, .. }: Store,
 ) {
     for (panel, &b) in b[..W].iter().enumerate() {
         // SAFETY: the panel holds `k` groups, the caller's guarantee.
@@ -90,7 +90,7 @@ pub(super) unsafe fn plain_pairs<const R: usize, const W: usize, const S: usize>
     b: [*const f32; 2],
     c: *mut f32,
     ldc: usize,
-    add: bool,
+    Store { add, .. }: Store,
 ) {
     for r in 0..R {
         for column in 0..W * NR {
