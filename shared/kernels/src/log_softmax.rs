@@ -82,8 +82,8 @@ vectorized! {
 vectorized! {
     /// The first place of a value that is `least` or greater.
     fn first_from(xs: &[f32], least: f32) -> Option<usize> {
-        let reaches = |block: &[f32]| block.iter().fold(false, |any, &x| any | (x >= least));
-        let block = xs.chunks(64).position(reaches)?;
+        let reaching = |block: &[f32]| block.iter().filter(|&&x| x >= least).count();
+        let block = xs.chunks(64).position(|block| reaching(block) > 0)?;
         xs[block * 64..].iter().position(|&x| x >= least).map(|n| block * 64 + n)
     }
 }

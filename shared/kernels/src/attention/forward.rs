@@ -161,7 +161,7 @@ fn row_block(s: &Sequence, heads: Heads, numerics: Numerics, task: &Task) -> Blo
         }
         running.weigh(&mut scores, &limits[..rows], numerics.scale);
         for (out, kept) in out.chunks_mut(c).zip(running.kept) {
-            if from > 0 && kept != 1.0 {
+            if from > 0 && kept.to_bits() != 1.0_f32.to_bits() {
                 rescale_row(out, kept);
             }
         }
