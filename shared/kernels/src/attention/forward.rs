@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     Compute, Segments,
+    aligned::fetch,
     gemm::{BlockProduct, LeftBlock, Matrix, NR, panel_cells},
     pool,
     rows::zeros,
@@ -23,6 +24,8 @@ use crate::{
 pub(super) const KEYS: usize = 64;
 /// Queries of a block.
 pub(super) const QUERIES: usize = 64;
+/// Rows below which a block of keys and values takes longer to come from memory than to be worked on.
+const FEW_ROWS: usize = 32;
 /// Products of queries and keys below which a second thread costs more than it helps.
 const PARALLEL: usize = 1 << 17;
 
@@ -152,6 +155,10 @@ fn row_block(s: &Sequence, heads: Heads, numerics: Numerics, task: &Task) -> Blo
     let mut running = Running::new();
     for from in (0..limit(task.rows.end - 1)).step_by(KEYS) {
         let held = KEYS.min(keys - from);
+        if rows < FEW_ROWS && from + KEYS < keys {
+            fetch(s.held.keys(from / KEYS + 1, task.key_head));
+            fetch(s.held.values(from / KEYS + 1, task.key_head).0);
+        }
         let (b, b_stride, panels) =
             (s.held.keys(from / KEYS, task.key_head), panel_cells(k, inner), held.div_ceil(NR));
         BlockProduct { a: &left, b, b_stride, panels, add: false }.run(scores.0.as_flattened_mut(), KEYS);

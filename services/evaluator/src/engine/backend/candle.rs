@@ -13,7 +13,7 @@ use crate::engine::prompts::Stops;
 /// Tokens of one forward pass unless the spec says otherwise.
 const BATCH_TOKENS: usize = 1024;
 /// Bytes of keys and values that one batch may hold, at least; a quarter of the weights' where that is more.
-const CACHE_BYTES: usize = 128 << 20;
+const CACHE_BYTES: usize = 160 << 20;
 /// Most prompts continued together.
 const PROMPTS: usize = 32;
 
