@@ -49,8 +49,13 @@ struct Builder<'a> {
 
 impl Corpus {
     /// Builds the items of `plan`'s dataset with the model's tokenizer and template.
-    pub(crate) fn build(plan: &Plan, source: &Source, output: &mut Output, stop: &Stop) -> Result<Self> {
-        let tokenizer = source.tokenizer().map_err(Error::model("model"))?;
+    pub(crate) fn build(
+        plan: &Plan,
+        source: &Source,
+        tokenizer: &Tokenizer,
+        output: &mut Output,
+        stop: &Stop,
+    ) -> Result<Self> {
         let template = source.chat_template().map_err(Error::model("model"))?;
         let pretrain = plan.spec.task_type == TrainingKind::Pretrain;
         let eos = tokenizer.eos_id().or(source.config().eos_token_id());
@@ -60,7 +65,7 @@ impl Corpus {
                 "the tokenizer names no end-of-sequence token to end documents with",
             ));
         }
-        let builder = Builder::new(plan, &tokenizer, template.as_ref(), eos)?;
+        let builder = Builder::new(plan, tokenizer, template.as_ref(), eos)?;
         builder.run(output, stop)
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anneal_contracts::engine::{ExitKind, Level, Line, Method, TrainerSpec, TrainingKind};
-use anneal_model::{Decoder, LoadOptions, Source};
+use anneal_model::{Decoder, LoadOptions, Source, Tokenizer};
 use anneal_runtime::clock::{SharedClock, SystemClock};
 use serde_json::{Map, Value, json};
 
@@ -68,14 +68,20 @@ impl Training<'_> {
     fn run(self, plan: Plan) -> Result<Map<String, Value>> {
         let started = self.clock.monotonic();
         let stop = self.stop;
-        let source = open(&plan.spec)?;
-        check_context(&plan, &source)?;
+        let (source, own) = self.output.stage("open_model", |_| open(&plan))?;
         let source = match vocabulary::tokenizer(&plan, self.output, stop)? {
             Some(tokenizer) => source.with_tokenizer(tokenizer),
             None => source,
         };
+        let tokenizer = match own {
+            Some(tokenizer) => tokenizer,
+            None => source.tokenizer().map_err(Error::model("tokenizer"))?,
+        };
         let source = with_weights(&plan.spec, source)?;
-        let corpus = self.output.stage("tokenize", |output| Corpus::build(&plan, &source, output, stop))?;
+        let corpus = self
+            .output
+            .stage("tokenize", |output| Corpus::build(&plan, &source, &tokenizer, output, stop))?;
+        drop(tokenizer);
         let (mut session, history) =
             self.output.stage("load", |output| load(plan, corpus, &source, output))?;
         stop.check()?;
@@ -103,13 +109,18 @@ struct Outcome {
     seconds: f64,
 }
 
-/// Opens the model; `pretrain` takes its architecture and tokenizer only.
-fn open(spec: &TrainerSpec) -> Result<Source> {
+/// Opens the model, and its tokenizer unless one is to be learnt; `pretrain` takes its architecture and tokenizer only.
+fn open(plan: &Plan) -> Result<(Source, Option<Tokenizer>)> {
+    let spec = &plan.spec;
     let opened = match spec.task_type {
         TrainingKind::Pretrain => Source::open_architecture(&spec.model),
         TrainingKind::Sft | TrainingKind::Dpo => Source::open(&spec.model),
     };
-    opened.map_err(Error::model("model"))
+    let source = opened.map_err(Error::model("model"))?;
+    check_context(plan, &source)?;
+    let own = if spec.tokenizer.is_none() { Some(source.tokenizer()) } else { None };
+    let own = own.transpose().map_err(Error::model("model"))?;
+    Ok((source, own))
 }
 
 /// The model with the weights that it is trained from: `pretrain` gives it new ones.

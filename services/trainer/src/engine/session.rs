@@ -338,7 +338,8 @@ mod tests {
         plan.rank = rank;
         let source = Source::open(&plan.spec.model).unwrap();
         let mut output = Output::new(Box::new(std::io::sink()));
-        let corpus = Corpus::build(&plan, &source, &mut output, &Stop::new()).unwrap();
+        let tokenizer = source.tokenizer().unwrap();
+        let corpus = Corpus::build(&plan, &source, &tokenizer, &mut output, &Stop::new()).unwrap();
         let options = LoadOptions { weights: plan.weights, ..LoadOptions::default() };
         let mut session = Session::new(plan, Decoder::load(&source, &options).unwrap(), corpus, 0);
         let work = session.next_work().unwrap();

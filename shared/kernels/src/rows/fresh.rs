@@ -33,32 +33,30 @@ pub(crate) fn zeros(len: usize) -> Vec<f32> {
     filled(len, 1 << 16, |_, _| ())
 }
 
-/// `rows` rows of `N` matrices with rows of these widths, made a block of `block` rows at a time.
+/// The rows of `N` matrices with rows of these widths, made a block of rows at a time; the blocks follow one another from the first row.
 ///
 /// # Panics
 /// Where `make` answers other lengths than those of its rows.
 pub fn by_blocks<const N: usize, E: Send>(
-    rows: usize,
+    blocks: &[Range<usize>],
     widths: [usize; N],
-    block: usize,
     make: impl Fn(Range<usize>) -> Result<[Vec<f32>; N], E> + Sync,
 ) -> Result<[Vec<f32>; N], E> {
-    let block = block.max(1);
+    let rows = blocks.iter().map(Range::len).sum::<usize>();
     let mut all = widths.map(|width| Vec::with_capacity(rows * width));
-    let mut rooms: Vec<[&mut [MaybeUninit<f32>]; N]> = Vec::with_capacity(rows.div_ceil(block));
+    let mut rooms: Vec<[&mut [MaybeUninit<f32>]; N]> = Vec::with_capacity(blocks.len());
     let mut left = all.each_mut().map(Vec::spare_capacity_mut);
-    for from in (0..rows).step_by(block) {
-        let count = block.min(rows - from);
+    for block in blocks {
         let mut widths = widths.iter();
         let of_block = left.each_mut().map(|left| {
-            let width = widths.next().map_or(0, |width| count * width);
+            let width = widths.next().map_or(0, |width| block.len() * width);
             left.split_off_mut(..width).expect("there is room for every row")
         });
         rooms.push(of_block);
     }
     in_pool(|| {
-        rooms.into_par_iter().enumerate().try_for_each(|(n, rooms)| {
-            let made = make(n * block..((n + 1) * block).min(rows))?;
+        rooms.into_par_iter().zip(blocks).try_for_each(|(rooms, block)| {
+            let made = make(block.clone())?;
             for (room, made) in rooms.into_iter().zip(made) {
                 room.write_copy_of_slice(&made);
             }
@@ -90,18 +88,19 @@ mod tests {
 
     #[test]
     fn blocks_are_put_in_the_order_of_their_rows() {
-        for (rows, block) in [(0, 3), (1, 3), (3, 3), (10, 3), (7, 0)] {
+        for blocks in [vec![], vec![0..1], vec![0..3, 3..4, 4..4, 4..9]] {
+            let rows = blocks.last().map_or(0, |block| block.end);
             let make = |range: Range<usize>| {
                 let values = |width: usize| range.clone().flat_map(|row| vec![row as f32; width]).collect();
                 Ok::<_, String>([values(2), values(5)])
             };
-            let [narrow, wide] = by_blocks(rows, [2, 5], block, make).unwrap();
+            let [narrow, wide] = by_blocks(&blocks, [2, 5], make).unwrap();
             assert_eq!(narrow, (0..rows * 2).map(|at| (at / 2) as f32).collect::<Vec<_>>());
             assert_eq!(wide, (0..rows * 5).map(|at| (at / 5) as f32).collect::<Vec<_>>());
         }
         let failing = |range: Range<usize>| {
             if range.contains(&4) { Err("row 4") } else { Ok([vec![0.0; range.len()]]) }
         };
-        assert_eq!(by_blocks(9, [1], 2, failing), Err("row 4"));
+        assert_eq!(by_blocks(&[0..2, 2..5, 5..9], [1], failing), Err("row 4"));
     }
 }

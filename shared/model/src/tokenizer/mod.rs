@@ -24,7 +24,7 @@ use words::{Merges, Words};
 /// A model's tokenizer with the names of its special tokens. Cheap to share; encoding needs no exclusive access.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
+    inner: Arc<tokenizers::Tokenizer>,
     /// Where a text can be encoded word by word.
     words: Option<Arc<Words>>,
     special: SpecialTokens,
@@ -55,7 +55,7 @@ impl Tokenizer {
         inner.with_truncation(None).map_err(|e| Error::Tokenizer(e.to_string()))?;
         inner.with_padding(None);
         let words = Words::of(&inner, merges).map(Arc::new);
-        Ok(Self { inner, words, special, config })
+        Ok(Self { inner: Arc::new(inner), words, special, config })
     }
 
     /// A tokenizer from the text of a `tokenizer.json`.

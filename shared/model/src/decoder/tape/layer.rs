@@ -1,6 +1,7 @@
 //! One decoder layer: rows through it, and gradients back.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use anneal_kernels::rows::{
     AttentionRows, Direction, Kept, add, by_blocks, gathered, rms_norm_gradients, rms_norm_rows, rope_rows,
@@ -165,7 +166,7 @@ impl LayerRows<'_> {
     fn attending_by_blocks(&self, x_td: &[f32]) -> Result<[Vec<f32>; 3]> {
         let (d, query, key) = (self.width(), self.query_width(), self.sizes.kv_heads * self.sizes.head_dim);
         let count = x_td.len() / d;
-        by_blocks(count, [query, key, key], self.block_rows(count), |rows| {
+        by_blocks(&self.blocks(count), [query, key, key], |rows| {
             let x_td = &x_td[rows.start * d..rows.end * d];
             Ok(self.attending(&mut Linears::new(self, None), x_td, rows.start, false)?.qkv)
         })
@@ -174,10 +175,13 @@ impl LayerRows<'_> {
     /// The residual stream goes through the rest of the layer in its place.
     fn finish_by_blocks(&self, attended: &[f32], x_td: &mut [f32]) -> Result<()> {
         let (d, query) = (self.width(), self.query_width());
-        let block = self.block_rows(x_td.len() / d);
+        let blocks = self.blocks(x_td.len() / d);
+        let mut left = x_td;
+        let rooms: Vec<&mut [f32]> =
+            blocks.iter().filter_map(|rows| left.split_off_mut(..rows.len() * d)).collect();
         in_pool(|| {
-            let blocks = x_td.par_chunks_mut(block * d).zip(attended.par_chunks(block * query));
-            blocks.try_for_each(|(x_td, attended)| {
+            rooms.into_par_iter().zip(&blocks).try_for_each(|(x_td, rows)| {
+                let attended = &attended[rows.start * query..rows.end * query];
                 let of_block = self.finish(&mut Linears::new(self, None), attended, x_td)?;
                 x_td.copy_from_slice(&of_block.y_td);
                 Ok(())
@@ -185,16 +189,17 @@ impl LayerRows<'_> {
         })
     }
 
-    /// Rows of a block: whole tiles where there are several blocks, and as many blocks for one thread as for another. One for all rows
-    /// where weights are prepared for every product.
-    fn block_rows(&self, rows: usize) -> usize {
+    /// The blocks that rows go through a layer in: whole tiles where there are several, as many blocks for one thread as for another, and
+    /// about as many tiles in each. One for all rows where weights are prepared for every product.
+    fn blocks(&self, rows: usize) -> Vec<Range<usize>> {
         let threads = threads();
         let in_place = self.layer.linears.iter().all(Projection::is_read_in_place);
-        if !in_place || rows < LEAST_ROWS * threads {
-            return rows.max(1);
-        }
-        let rounds = rows.div_ceil(BLOCK_ROWS * threads);
-        rows.div_ceil(rounds * threads).next_multiple_of(TILE_ROWS)
+        let several = in_place && rows >= LEAST_ROWS * threads;
+        let count = if several { rows.div_ceil(BLOCK_ROWS * threads) * threads } else { 1 };
+        let tiles = rows.div_ceil(TILE_ROWS);
+        let begin = |block: usize| (tiles * block / count * TILE_ROWS).min(rows);
+        let blocks = (0..count).map(|block| begin(block)..begin(block + 1));
+        blocks.filter(|rows| !rows.is_empty()).collect()
     }
 
     /// Values of a row of the residual stream.
