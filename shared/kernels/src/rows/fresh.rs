@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn blocks_are_put_in_the_order_of_their_rows() {
-        for blocks in [vec![], vec![0..1], vec![0..3, 3..4, 4..4, 4..9]] {
+        for blocks in [vec![], vec![0..1, 1..2], vec![0..3, 3..4, 4..4, 4..9]] {
             let rows = blocks.last().map_or(0, |block| block.end);
             let make = |range: Range<usize>| {
                 let values = |width: usize| range.clone().flat_map(|row| vec![row as f32; width]).collect();
