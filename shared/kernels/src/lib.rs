@@ -20,6 +20,7 @@ mod device;
 mod embedding;
 mod error;
 mod exponential;
+mod fetch;
 mod frozen;
 mod gemm;
 #[cfg(target_arch = "x86_64")]

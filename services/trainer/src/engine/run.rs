@@ -118,8 +118,8 @@ fn open(plan: &Plan) -> Result<(Source, Option<Tokenizer>)> {
     };
     let source = opened.map_err(Error::model("model"))?;
     check_context(plan, &source)?;
-    let own = if spec.tokenizer.is_none() { Some(source.tokenizer()) } else { None };
-    let own = own.transpose().map_err(Error::model("model"))?;
+    let own = spec.tokenizer.is_none().then(|| source.tokenizer()).transpose();
+    let own = own.map_err(Error::model("model"))?;
     Ok((source, own))
 }
 

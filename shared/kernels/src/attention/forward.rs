@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Compute, Segments,
-    aligned::fetch,
+    fetch::fetch,
     gemm::{BlockProduct, LeftBlock, Matrix, NR, panel_cells},
     pool,
     rows::zeros,
